@@ -46,6 +46,11 @@ type Message struct {
 	// Cursor is where the source stands once this message is accepted. It becomes durable together with the
 	// message. "" keeps the old one.
 	Cursor string
+	// Marks are small durable facts of the source, such as the items it must look at again, kept with the
+	// message in one transaction. An empty value forgets the name.
+	Marks map[string]string
+	// Status is the protocol's status of an answer, such as 201; 0 where there is none.
+	Status int
 	// Value is the decoded JSON of Body, where whoever made the message had it at hand; nil means decode Body.
 	Value any
 	// Fault says that the source itself found the message unfit, such as a line that is no JSON or a file over
