@@ -13,19 +13,23 @@
 //
 //	request → protocol (jsonrpc.go, xmlrpc.go, session.go, json2.go)
 //	        → call (methods.go): rights, then a method of the model, in one transaction
-//	        → tables (table.go) of models (models.go) with their fields (field.go)
+//	        → tables (table.go, orm.go) of models (models.go, sale.go)
 package odoo
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/njia-health/njia/conformance/systems/ordered"
 	"github.com/njia-health/njia/conformance/systems/script"
 )
 
-// Options tune a Server. The zero value is an Odoo as installed, database odoo,
-// user admin with password admin.
+// Options tune a Server. The zero value is an Odoo as installed: database odoo,
+// user admin with password admin and API key admin-api-key.
 type Options struct {
 	// Now is the server's clock, by default time.Now.
 	Now func() time.Time
@@ -34,7 +38,8 @@ type Options struct {
 	// Version is what version calls answer, by default 18.0. JSON-2 is served
 	// for any.
 	Version string
-	// Users are added to admin. One named admin changes its password and key.
+	// Users are added to admin. One named admin changes its password, key and
+	// rights.
 	Users []User
 	// Fields are custom fields, x_… by Odoo's convention.
 	Fields []Field
@@ -49,8 +54,8 @@ type User struct {
 	// Key is an API key: it stands for the password in RPC, and is the bearer
 	// key of JSON-2.
 	Key string
-	// Rights are what the user may do per model, letters of "crud" (unlink is
-	// d). nil is everything.
+	// Rights are what the user may do per model, letters of "crud" (d is
+	// unlink). nil is everything.
 	Rights map[string]string
 }
 
@@ -60,7 +65,7 @@ type Field struct {
 	// Type is char, text, html, integer, float, boolean, date, datetime,
 	// selection or many2one; char by default.
 	Type      string
-	Label     string
+	Label     string // Name by default
 	Required  bool
 	Relation  string      // of a many2one: the other model
 	Selection [][2]string // value and label
@@ -74,15 +79,44 @@ type Server struct {
 	script.Script
 	opts Options
 
-	mu sync.Mutex // guards all below
+	mu           sync.Mutex // guards all below
+	models       map[string]*model
+	modelNames   []string // in order
+	tables       map[string]*table
+	users        map[int64]*user
+	sessions     map[string]int64 // cookie to user
+	sessionCount int
+	quotations   int // the sequence of sale.order.name
 }
 
-// New is a server with Odoo's own records only.
+// New is a server with Odoo's own records only. It panics on custom fields and
+// users that cannot be.
 func New(opts Options) *Server {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	return &Server{opts: opts}
+	if opts.Database == "" {
+		opts.Database = "odoo"
+	}
+	if opts.Version == "" {
+		opts.Version = "18.0"
+	}
+	s := &Server{opts: opts, models: map[string]*model{}, tables: map[string]*table{}, users: map[int64]*user{}, sessions: map[string]int64{}}
+	for _, m := range standardModels() {
+		s.models[m.name] = m
+		s.modelNames = append(s.modelNames, m.name)
+	}
+	if err := s.addCustom(opts.Fields); err != nil {
+		panic(err)
+	}
+	for _, m := range s.models {
+		s.tables[m.name] = newTable(m)
+	}
+	s.seedBase()
+	if err := s.seedUsers(); err != nil {
+		panic(err)
+	}
+	return s
 }
 
 // ServeHTTP answers one request, unless the script says otherwise.
@@ -90,14 +124,111 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.Serve(w, r, s.serve)
 }
 
-func (s *Server) serve(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w.Header().Set("Server", "Werkzeug/2.2.2 Python/3.11.2")
+	path := r.URL.Path
+	switch {
+	case strings.HasPrefix(path, "/json/2/"):
+		s.json2(w, r, strings.TrimPrefix(path, "/json/2/"))
+	case r.Method != http.MethodPost:
+		s.notFound(w)
+	case path == "/jsonrpc":
+		s.jsonrpc(w, r)
+	case strings.HasPrefix(path, "/xmlrpc/2/"):
+		s.xmlrpc(w, r, strings.TrimPrefix(path, "/xmlrpc/2/"), false)
+	case strings.HasPrefix(path, "/xmlrpc/"):
+		s.xmlrpc(w, r, strings.TrimPrefix(path, "/xmlrpc/"), true)
+	case path == "/web/session/authenticate":
+		s.authenticate(w, r)
+	case path == "/web/session/destroy":
+		s.destroySession(w, r)
+	case path == "/web/dataset/call_kw" || strings.HasPrefix(path, "/web/dataset/call_kw/"):
+		s.callKW(w, r)
+	default:
+		s.notFound(w)
+	}
+}
 
 // Records are all records of a model in order of id, archived ones too, as
-// read gives them.
-func (s *Server) Records(model string) []map[string]any { return nil }
+// read gives them: false for empty, [id, name] for a many2one.
+func (s *Server) Records(model string) []map[string]any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := s.mustModel(model)
+	rows, err := s.begin(nil, nil).read(m, s.tables[model].ids, nil, false)
+	if err != nil {
+		panic(err)
+	}
+	out := make([]map[string]any, len(rows))
+	for i, r := range rows {
+		out[i] = ordered.Plain(r).(map[string]any)
+	}
+	return out
+}
 
-// ExpireSessions ends every web session: the next call answers code 100.
-func (s *Server) ExpireSessions() {}
+func (s *Server) mustModel(name string) *model {
+	m := s.models[name]
+	if m == nil {
+		panic(fmt.Sprintf("odoo: no model %s", name))
+	}
+	return m
+}
+
+// Create makes a record as Odoo itself, and gives its id. It panics when Odoo
+// would refuse: that is a fault in the test.
+func (s *Server) Create(model string, vals map[string]any) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id, err := s.begin(nil, nil).create(s.mustModel(model), values(vals))
+	if err != nil {
+		panic(err)
+	}
+	return id
+}
+
+// Write changes a record as Odoo itself, as somebody at its screen would.
+func (s *Server) Write(model string, id int64, vals map[string]any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.begin(nil, nil).write(s.mustModel(model), []int64{id}, values(vals)); err != nil {
+		panic(err)
+	}
+}
+
+// Unlink deletes a record as Odoo itself.
+func (s *Server) Unlink(model string, id int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.begin(nil, nil).unlink(s.mustModel(model), []int64{id}); err != nil {
+		panic(err)
+	}
+}
+
+// Call does a method on records as Odoo itself, action_confirm for one.
+func (s *Server) Call(model, method string, ids ...int64) any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out, err := s.call(nil, model, method, []any{idList(ids)}, &ordered.Map{})
+	if err != nil {
+		panic(err)
+	}
+	return out
+}
+
+// values turns Go values into what a request would have brought.
+func values(vals map[string]any) *ordered.Map {
+	text, err := json.Marshal(vals)
+	if err != nil {
+		panic(err)
+	}
+	v, err := ordered.Parse(text)
+	if err != nil {
+		panic(err)
+	}
+	return fromJSON(v).(*ordered.Map)
+}
 
 // SeedClinic adds the products, units and countries that fit openmrs.Seed.
 func (s *Server) SeedClinic() {}
