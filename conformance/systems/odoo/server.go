@@ -229,6 +229,3 @@ func values(vals map[string]any) *ordered.Map {
 	}
 	return fromJSON(v).(*ordered.Map)
 }
-
-// SeedClinic adds the products, units and countries that fit openmrs.Seed.
-func (s *Server) SeedClinic() {}
