@@ -1,0 +1,9 @@
+// Package adapters is the list of adapters.
+package adapters
+
+import "github.com/njia-health/njia/engine/adapter"
+
+// All gives every adapter that this program has, one folder each.
+func All() *adapter.Registry {
+	return adapter.NewRegistry()
+}
