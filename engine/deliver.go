@@ -1,0 +1,256 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/njia-health/njia/engine/bind"
+	"github.com/njia-health/njia/engine/fault"
+	"github.com/njia-health/njia/engine/journal"
+	"github.com/njia-health/njia/engine/message"
+	"github.com/njia-health/njia/engine/route"
+)
+
+// sum says how a message stands whose deliveries stand so, and when the next of them is due.
+func sum(plan *route.Plan, ds []journal.Delivery) (status journal.Status, due time.Time) {
+	var dead, held bool
+	status = journal.Delivered
+	for _, d := range ds {
+		if plan.Tap(d.Label) && !d.Status.Open() {
+			continue
+		}
+		switch d.Status {
+		case journal.Received, journal.Retrying:
+			status = journal.Retrying
+			if !d.Due.IsZero() && (due.IsZero() || d.Due.Before(due)) {
+				due = d.Due // one without waits for its system
+			}
+		case journal.Held:
+			held = true
+		case journal.Dead:
+			dead = true
+		}
+	}
+	switch {
+	case status == journal.Retrying:
+		return status, due
+	case held:
+		return journal.Held, time.Time{}
+	case dead:
+		return journal.Dead, time.Time{}
+	}
+	return status, time.Time{}
+}
+
+// sendFirst sends the one delivery of a message before its resolution is written, so that a message that goes well costs two
+// writes and not three. After a crash in between it is run and sent again, with the same id.
+func (e *Engine) sendFirst(ctx context.Context, it *item, set *Set, plan *route.Plan, r journal.Resolution) fate {
+	d := &it.deliveries[0]
+	a, refused, parked := e.send(ctx, it, set, plan, d)
+	if ctx.Err() != nil && d.Status != journal.Delivered {
+		it.deliveries = nil
+		return fate{status: it.status}
+	}
+	if !parked {
+		r.Tried = []journal.Attempt{a}
+	}
+	if len(refused) > 0 {
+		children, err := e.children(it, plan, refused)
+		if err != nil {
+			return e.fail(ctx, it, plan, route.Outcome{Status: route.Failed, Err: fault.As(fault.Bug, err).(*fault.Error)}, "")
+		}
+		r.Children = children
+	}
+	r.Deliveries = it.deliveries
+	status, due := sum(plan, it.deliveries)
+	r.Status = status
+	f := fate{status: status, ended: !status.Open(), due: due, hold: status == journal.Held, pass: plan.PassHeld}
+	if status.Open() {
+		r.System, _ = cut(d.Operation)
+		if status == journal.Retrying {
+			r.Status = journal.Processing
+			if !parked {
+				r.Status = journal.Retrying
+			}
+		}
+		r.Due, r.Since = due, d.Since
+	}
+	if a.Class != "" {
+		r.Failure = &fault.Error{Class: a.Class, Text: a.Error}
+		if alert := plan.Policy(r.Failure).Alert; alert != "" && (status == journal.Dead || status == journal.Held) && it.vars == nil {
+			r.Children = append(r.Children, e.alert(it, alert, r.Failure))
+		}
+	}
+	r.DropBody = status == journal.Delivered && plan.Route.Store.Body == "until-delivered"
+	f = e.keep(ctx, it, r, f)
+	it.resolved = status == journal.Retrying
+	it.status = status
+	return f
+}
+
+func cut(operation string) (system, op string) {
+	for i := range operation {
+		if operation[i] == '.' {
+			return operation[:i], operation[i+1:]
+		}
+	}
+	return operation, ""
+}
+
+// deliver tries every delivery of a message that is due, each on its own.
+func (e *Engine) deliver(ctx context.Context, it *item, set *Set, plan *route.Plan) fate {
+	if it.deliveries == nil {
+		ds, err := e.j.Deliveries(ctx, it.seq)
+		if err != nil {
+			return fate{status: it.status, due: time.Now().Add(5 * time.Second)}
+		}
+		it.deliveries = ds
+	}
+	now := time.Now()
+	for i := range it.deliveries {
+		d := &it.deliveries[i]
+		if d.Status != journal.Received && d.Status != journal.Retrying || d.Due.After(now) {
+			continue
+		}
+		a, refused, parked := e.send(ctx, it, set, plan, d)
+		if parked {
+			continue
+		}
+		if ctx.Err() != nil && d.Status != journal.Delivered {
+			return fate{status: it.status}
+		}
+		status, _ := sum(plan, it.deliveries)
+		a.Message = status
+		a.DropBody = status == journal.Delivered && plan.Route.Store.Body == "until-delivered"
+		if err := e.wrote(e.j.Attempt(ctx, a)); err != nil {
+			if d.Status == journal.Delivered {
+				it.deliveries = nil // what is on disk counts; it is sent again, with the same id
+			}
+			return e.unwritten(it, err)
+		}
+		if len(refused) > 0 {
+			e.refused(ctx, it, plan, refused)
+		}
+		if a.Class != "" && !d.Status.Open() || d.Status == journal.Held {
+			e.tell(ctx, it, plan, a)
+		}
+	}
+	status, due := sum(plan, it.deliveries)
+	switch status {
+	case journal.Retrying:
+		return fate{status: status, due: due}
+	case journal.Held:
+		return fate{status: status, hold: true, pass: plan.PassHeld}
+	}
+	return fate{status: status, ended: true}
+}
+
+// refused takes up the items that a target refused while it took the others.
+func (e *Engine) refused(ctx context.Context, it *item, plan *route.Plan, parts []route.Child) {
+	es, err := e.children(it, plan, parts)
+	if err == nil {
+		var rs []journal.Receipt
+		if rs, err = e.j.Append(ctx, es); err == nil {
+			e.take(it, plan, es, rs)
+			return
+		}
+	}
+	e.log.Error("items that the target refused could not be kept", "route", it.route, "message", it.seq, "err", err)
+}
+
+// tell sends the alert of a class, if the route has one.
+func (e *Engine) tell(ctx context.Context, it *item, plan *route.Plan, a journal.Attempt) {
+	f := &fault.Error{Class: a.Class, Text: a.Error}
+	label := plan.Policy(f).Alert
+	if label == "" || it.vars != nil {
+		return
+	}
+	es := []journal.Entry{e.alert(it, label, f)}
+	rs, err := e.j.Append(ctx, es)
+	if e.wrote(err) == nil {
+		e.take(it, plan, es, rs)
+	}
+}
+
+// send makes one attempt and puts the delivery into its new state, in memory.
+func (e *Engine) send(ctx context.Context, it *item, set *Set, plan *route.Plan, d *journal.Delivery) (a journal.Attempt, refused []route.Child, parked bool) {
+	now := time.Now()
+	a = journal.Attempt{Seq: it.seq, N: d.N, Number: d.Attempts + 1, Time: now}
+	a.System, _ = cut(d.Operation)
+	answer, err := message.Message{}, error(nil)
+	conn, op, err := e.operation(ctx, set, d.Operation)
+	if err == nil {
+		if open, next := opening(plan, set, conn, now); !open {
+			d.Due = next
+			return a, nil, true
+		}
+		with, node := any(nil), plan.Static(d.Label)
+		if len(d.With) > 0 {
+			node = nil
+			with, err = message.Decode(d.With)
+		}
+		if node == nil && with == nil {
+			node = &bind.Node{Kind: bind.Map, Base: conn.sys.Settings.Base}
+		} else if node == nil {
+			node = bind.FromValue(with, plan.Base())
+		}
+		if err == nil {
+			m := message.Message{ID: d.ID, Time: it.received, Event: it.event, Type: d.Type, Body: d.Body}
+			answer, err = e.do(ctx, conn, op, it, d.Operation, with, node, m, plan.Timeout(d.Label))
+			if errors.Is(err, errParked) {
+				return a, nil, true
+			}
+		}
+	}
+	in := route.Input{Source: it.source, Message: message.Message{ID: it.id, Time: it.received, Event: it.event, Headers: it.headers}}
+	refused, err = plan.Judge(ctx, d.Label, route.Delivery{Body: d.Body}, in, answer, err)
+	a.Took = time.Since(now)
+	d.Attempts++
+	if err == nil {
+		d.Status, d.Class, d.Error, d.Due = journal.Delivered, "", "", time.Time{}
+		a.Status, a.Code, a.Answer = journal.Delivered, answer.Status, answer.Body
+		if a.Answer == nil && answer.Value != nil {
+			a.Answer, _ = message.Encode(answer.Value)
+		}
+		d.Answer = a.Answer
+		e.metrics.delivered(it.route, d.Operation, it.received)
+		e.observe(Event{Kind: "sent", Route: it.route, Seq: it.seq, Operation: d.Operation, Status: journal.Delivered})
+		return a, refused, false
+	}
+	f := fault.Of(err)
+	pol := plan.Policy(f)
+	if d.Since.IsZero() {
+		d.Since = now
+	}
+	d.Class, d.Error = f.Class, f.Error()
+	switch {
+	case plan.Tap(d.Label) && pol.Do != route.DoRetry:
+		d.Status = journal.Dead
+	case pol.Do == route.DoRetry || pol.Do == route.DoPause:
+		d.Status, d.Due = journal.Retrying, now.Add(max(backoff(plan.Retry.From, plan.Retry.To, d.Attempts), f.RetryAfter))
+		if now.Sub(d.Since) >= plan.Retry.For {
+			d.Status, d.Due, d.Error = journal.Dead, time.Time{}, gaveUp(f, plan.Retry.For).Error()
+		}
+	case pol.Do == route.DoDeadLetter, pol.Do == route.DoFilter:
+		d.Status, d.Due = journal.Dead, time.Time{}
+	default:
+		d.Status, d.Due = journal.Held, time.Time{}
+	}
+	a.Status, a.Class, a.Error, a.Code, a.Answer, a.Due, a.Since = d.Status, d.Class, d.Error, f.Status, f.Answer, d.Due, d.Since
+	lvl := e.log.Warn
+	if d.Status == journal.Dead || d.Status == journal.Held {
+		lvl = e.log.Error
+	}
+	lvl("delivery failed", "route", it.route, "message", it.seq, "system", a.System, "attempt", d.Attempts, "class", f.Class, "status", d.Status, "err", f)
+	e.observe(Event{Kind: "failed", Route: it.route, Seq: it.seq, Operation: d.Operation, Status: d.Status, Text: f.Error()})
+	return a, nil, false
+}
+
+// opening says whether both the route's and the system's window are open.
+func opening(plan *route.Plan, set *Set, c *connection, now time.Time) (bool, time.Time) {
+	if open, next := set.windows[plan.Name].Open(now); !open {
+		return false, next
+	}
+	return c.sys.Window.Open(now)
+}

@@ -1,0 +1,173 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/njia-health/njia/engine/adapter"
+	"github.com/njia-health/njia/engine/bind"
+	"github.com/njia-health/njia/engine/journal"
+	"github.com/njia-health/njia/engine/message"
+	"github.com/njia-health/njia/engine/route"
+)
+
+// directRun is one message on its way without a journal.
+type directRun struct {
+	m      message.Message
+	adm    route.Admission
+	out    route.Outcome
+	in     route.Input
+	sent   int            // of out.Deliveries
+	entry  *journal.Entry // not nil: it goes into the journal
+	status journal.Status // how it ended, otherwise
+	reply  adapter.Reply
+}
+
+// each does f for 0 … n-1 on all processors.
+func (in *inbox) each(n int, f func(int)) {
+	workers := min(n, runtime.GOMAXPROCS(0))
+	if workers <= 1 {
+		for i := range n {
+			f(i)
+		}
+		return
+	}
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				f(i)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// runDirect takes a message through the steps.
+func (in *inbox) runDirect(ctx context.Context, set *Set, plan *route.Plan, m message.Message) *directRun {
+	en, adm := in.entry(ctx, plan, m)
+	en.CursorName, en.Cursor, en.Marks = "", "", nil // they move when the whole batch has ended
+	r := &directRun{m: en.Message, adm: adm, status: journal.Delivered}
+	r.reply = adapter.Reply{ID: en.Message.ID, Outcome: "delivered"}
+	switch {
+	case en.Status == journal.Filtered && en.Failure == nil:
+		r.status, r.reply.Outcome = journal.Filtered, "filtered"
+		return r
+	case en.Status != journal.Received:
+		r.entry = &en
+		return r
+	case plan.Strict && adm.Key != "" && in.e.sched.behind(in.route, adm.Key):
+		r.entry = &en // an earlier one of its key is in the journal
+		return r
+	}
+	r.in = route.Input{Message: en.Message, Source: in.name, Engine: in.e.name(), Body: adm.Body, Parsed: true}
+	r.out = plan.Run(ctx, &host{e: in.e, set: set, plan: plan}, r.in)
+	switch r.out.Status {
+	case route.Filtered:
+		r.status, r.reply.Outcome = journal.Filtered, "filtered"
+		r.out.Deliveries = nil
+	case route.Done:
+		if plan.Replies() {
+			if rep, err := plan.ReplyTo(ctx, r.in, r.out); err == nil && rep != nil {
+				r.reply.Custom, r.reply.Status, r.reply.Type, r.reply.Headers, r.reply.Body = true, rep.Status, rep.Type, rep.Headers, rep.Body
+			}
+		}
+	default:
+		r.entry = &en // the journal's run says why, and what becomes of it
+		r.out.Deliveries = nil
+	}
+	return r
+}
+
+// sendDirect makes the deliveries of a batch, many at once where the operation can, in order of the messages. What is not
+// delivered goes into the journal.
+func (in *inbox) sendDirect(ctx context.Context, set *Set, plan *route.Plan, runs []*directRun) {
+	for _, r := range runs {
+		for len(r.out.Deliveries) > r.sent && r.entry == nil {
+			d := r.out.Deliveries[r.sent]
+			group := []*directRun{r}
+			for _, o := range runs {
+				if o != r && o.entry == nil && o.sent < len(o.out.Deliveries) && o.out.Deliveries[o.sent].Label == d.Label {
+					group = append(group, o)
+				}
+			}
+			for i, err := range in.sendMany(ctx, set, plan, d.Label, d.Operation, group) {
+				g := group[i]
+				g.sent++
+				if err != nil && !plan.Tap(d.Label) {
+					en, _ := in.entry(ctx, plan, g.m)
+					en.CursorName, en.Cursor, en.Marks = "", "", nil
+					en.DedupeID = ""
+					g.entry = &en
+				}
+			}
+		}
+	}
+}
+
+// sendMany sends one delivery of each run and gives how each went.
+func (in *inbox) sendMany(ctx context.Context, set *Set, plan *route.Plan, label, operation string, group []*directRun) []error {
+	e := in.e
+	errs := make([]error, len(group))
+	fail := func(err error) []error {
+		for i := range errs {
+			errs[i] = err
+		}
+		return errs
+	}
+	conn, op, err := e.operation(ctx, set, operation)
+	if err != nil {
+		return fail(err)
+	}
+	nodes := make([]*bind.Node, len(group))
+	ms := make([]message.Message, len(group))
+	for i, g := range group {
+		d := g.out.Deliveries[g.sent]
+		if nodes[i] = d.Node; nodes[i] == nil {
+			nodes[i] = bind.FromValue(d.With, plan.Base())
+		}
+		ms[i] = message.Message{ID: g.m.ID.Child(label), Time: g.m.Time, Event: g.m.Event, Type: d.Type, Body: d.Body}
+	}
+	if len(group) > 1 && !plan.Judges(label) {
+		ok, err := conn.enter(ctx, nil)
+		if err != nil || !ok {
+			return fail(errors.Join(errDirect, err))
+		}
+		start := time.Now()
+		many, can := op.DoMany(ctx, conn.conn, nodes, ms)
+		var first error
+		for _, err := range many {
+			if err != nil {
+				first = err
+				break
+			}
+		}
+		conn.leave(nil, time.Since(start), first)
+		if can {
+			for i := range many {
+				if many[i] == nil {
+					e.metrics.delivered(in.route, operation, ms[i].Time)
+				}
+			}
+			return many
+		}
+	}
+	in.each(len(group), func(i int) {
+		answer, err := e.do(ctx, conn, op, nil, operation, nil, nodes[i], ms[i], plan.Timeout(label))
+		var refused []route.Child
+		refused, err = plan.Judge(ctx, label, route.Delivery{Body: ms[i].Body}, group[i].in, answer, err)
+		if err == nil && len(refused) > 0 {
+			err = errDirect // the journal keeps what was refused
+		}
+		if err == nil {
+			e.metrics.delivered(in.route, operation, ms[i].Time)
+		}
+		errs[i] = err
+	})
+	return errs
+}

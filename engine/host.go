@@ -1,0 +1,175 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/njia-health/njia/engine/adapter"
+	"github.com/njia-health/njia/engine/bind"
+	"github.com/njia-health/njia/engine/fault"
+	"github.com/njia-health/njia/engine/journal"
+	"github.com/njia-health/njia/engine/message"
+	"github.com/njia-health/njia/engine/route"
+)
+
+// errParked says that a system takes nothing now, and that the message waits for it.
+var errParked = errors.New("the system takes nothing now")
+
+// host is how a running route reaches the world: it calls systems and keeps the answers of writing calls.
+type host struct {
+	e    *Engine
+	it   *item // nil: the message is in no journal
+	set  *Set
+	plan *route.Plan
+
+	calls  []journal.Call // recorded; nil: not read yet
+	read   bool
+	parked string // the system that the message waits for
+}
+
+// Now is the time.
+func (h *host) Now() time.Time { return time.Now() }
+
+// Seen asks the journal.
+func (h *host) Seen(ctx context.Context, scope, id string) (bool, error) {
+	return h.e.j.Seen(ctx, scope, id)
+}
+
+// Call asks a system, or the record.
+func (h *host) Call(ctx context.Context, c route.Call) (message.Message, error) {
+	e := h.e
+	conn, op, err := e.operation(ctx, h.set, c.Operation)
+	if err != nil {
+		return message.Message{}, err
+	}
+	writes := op.Kind != adapter.Reads
+	var sum string
+	if writes && h.it != nil {
+		sum = callDigest(c)
+		if m, ok, err := h.recorded(ctx, c, sum); err != nil || ok {
+			return m, err
+		}
+	}
+	answer, err := e.do(ctx, conn, op, h.it, c.Operation, c.With, c.Node, c.Message, c.Timeout)
+	if errors.Is(err, errParked) {
+		h.parked = conn.sys.Name
+		return answer, fault.New(fault.Transient, "system %s takes nothing now; the message waits for it", conn.sys.Name)
+	}
+	if err != nil || !writes || h.it == nil {
+		return answer, err
+	}
+	body := answer.Body
+	if body == nil && answer.Value != nil {
+		if body, err = message.Encode(answer.Value); err != nil {
+			return answer, fault.As(fault.Bug, err)
+		}
+	}
+	rec := journal.Call{Seq: h.it.seq, Label: c.Label, Operation: c.Operation, Digest: sum, Time: time.Now(), Status: answer.Status, Answer: body}
+	if err := e.wrote(e.j.RecordCall(ctx, rec)); err != nil {
+		return answer, fault.As(fault.Transient, err)
+	}
+	h.calls = append(h.calls, rec)
+	return answer, nil
+}
+
+// recorded answers a writing call that was made before with the same content.
+func (h *host) recorded(ctx context.Context, c route.Call, sum string) (message.Message, bool, error) {
+	if !h.read {
+		if h.it.attempts > 0 || h.it.rerun || h.it.gated {
+			calls, err := h.e.j.Calls(ctx, h.it.seq)
+			if err != nil {
+				return message.Message{}, false, fault.As(fault.Transient, err)
+			}
+			h.calls = calls
+		}
+		h.read = true
+	}
+	for i := len(h.calls) - 1; i >= 0; i-- {
+		r := h.calls[i]
+		if r.Label == c.Label && r.Operation == c.Operation && r.Digest == sum {
+			return message.Message{Status: r.Status, Body: r.Answer}, true, nil
+		}
+	}
+	return message.Message{}, false, nil
+}
+
+func callDigest(c route.Call) string {
+	h := sha256.New()
+	if b, err := message.Encode(c.With); err == nil {
+		h.Write(b)
+	}
+	h.Write([]byte{0})
+	h.Write(c.Message.Body)
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// operation finds a connection and what to ask of it.
+func (e *Engine) operation(ctx context.Context, set *Set, name string) (*connection, *adapter.OperationDef, error) {
+	sys, op, _ := strings.Cut(name, ".")
+	c, err := e.connection(ctx, set, sys)
+	if err != nil {
+		return nil, nil, err
+	}
+	def := c.sys.Adapter.Operation(op)
+	if def == nil {
+		return nil, nil, fault.New(fault.Bug, "system %s is now of adapter %s, which has no %s; retry the message under the present rules", sys, c.sys.Adapter.Name, op)
+	}
+	return c, def, nil
+}
+
+// connection gives the open one of that name; one that the present rules do not have any more is opened for the messages
+// that still need it.
+func (e *Engine) connection(ctx context.Context, set *Set, name string) (*connection, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if c := e.systems[name]; c != nil {
+		return c, nil
+	}
+	s := set.Systems[name]
+	if s == nil {
+		return nil, fault.New(fault.Bug, "there is no system %s any more; retry the message under the present rules", name)
+	}
+	c, err := e.open(ctx, s)
+	if err != nil {
+		return nil, fault.As(fault.Transient, err)
+	}
+	e.systems[name] = c
+	return c, nil
+}
+
+// do asks a system within its limits. A panic in the adapter is a bug.
+func (e *Engine) do(ctx context.Context, c *connection, op *adapter.OperationDef, it *item, name string, with any, node *bind.Node, m message.Message, timeout time.Duration) (answer message.Message, err error) {
+	ok, err := c.enter(ctx, it)
+	if err != nil {
+		return answer, fault.As(fault.Transient, err)
+	}
+	if !ok {
+		return answer, errParked
+	}
+	if timeout <= 0 {
+		timeout = c.sys.Limits.Timeout
+	}
+	if timeout <= 0 {
+		timeout = 30 * time.Second
+	}
+	if node == nil {
+		node = bind.FromValue(with, c.sys.Settings.Base)
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	start := time.Now()
+	defer func() {
+		if p := recover(); p != nil {
+			e.log.Error("an adapter failed", "system", c.sys.Name, "operation", name, "panic", p)
+			err = fault.FromPanic(name, p)
+		}
+		took := time.Since(start)
+		c.leave(it, took, err)
+		e.metrics.asked(name, took, err)
+	}()
+	return op.Do(ctx, c.conn, node, m)
+}

@@ -1,0 +1,155 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/njia-health/njia/engine/journal"
+	"github.com/njia-health/njia/engine/rule"
+)
+
+// page is how many open messages are read from the journal at once.
+const page = 2000
+
+// resume takes up the open messages that an earlier life of the engine left.
+func (e *Engine) resume(ctx context.Context) error {
+	after, n := journal.Seq(0), 0
+	for {
+		recs, err := e.j.Open(ctx, after, page)
+		if err != nil {
+			return fmt.Errorf("reading the open messages: %w", err)
+		}
+		for _, r := range recs {
+			e.takeUp(ctx, r)
+			after = r.Seq
+		}
+		n += len(recs)
+		if len(recs) < page {
+			break
+		}
+	}
+	if n > 0 {
+		e.log.InfoContext(ctx, "open messages taken up", "messages", n)
+	}
+	return nil
+}
+
+// takeUp puts an open message into memory.
+func (e *Engine) takeUp(ctx context.Context, r journal.Record) {
+	it := &item{seq: r.Seq, id: r.ID, route: r.Route, source: r.Source, rules: r.Rules, key: r.Key, event: r.Event, typ: r.Type, headers: r.Headers,
+		received: r.Received, status: r.Status, attempts: r.Attempts, since: r.Since, parent: r.Parent, resume: r.Resume, vars: r.Vars, rerun: true, gated: true}
+	if r.Parent != 0 {
+		it.order = r.Parent
+	}
+	strict, pass := true, false
+	if _, p, err := e.plan(ctx, it); err == nil {
+		strict, pass = p.Strict, p.PassHeld
+	}
+	if r.Resume != "" && r.Key == "" {
+		strict = false
+	}
+	if r.Status == journal.Held {
+		if !strict || pass || r.Key == "" {
+			if !r.Due.IsZero() {
+				e.recheckAt(r.Seq, r.Due)
+			}
+			return
+		}
+		it.state = blocked
+	}
+	if r.Status == journal.Processing || r.Status == journal.Retrying {
+		ds, err := e.j.Deliveries(ctx, r.Seq)
+		if err == nil {
+			it.resolved = open(ds)
+		}
+	}
+	due := r.Due
+	if it.resolved {
+		due = time.Time{} // each delivery has its own
+	}
+	e.sched.add(it, strict, due)
+	if it.state == blocked && !r.Due.IsZero() {
+		e.sched.mu.Lock()
+		it.timer = time.AfterFunc(time.Until(r.Due), func() { e.sched.unblock(it) })
+		e.sched.mu.Unlock()
+	}
+}
+
+// recheckAt runs a held message again at its time.
+func (e *Engine) recheckAt(seq journal.Seq, due time.Time) {
+	time.AfterFunc(time.Until(due), func() {
+		e.mu.Lock()
+		stopping := e.stopping
+		e.mu.Unlock()
+		if !stopping {
+			_ = e.release(e.work, seq, "", journal.Action{Time: time.Now(), Who: "njia", What: "recheck"})
+		}
+	})
+}
+
+// open says whether anything is left to deliver.
+func open(ds []journal.Delivery) bool {
+	for _, d := range ds {
+		if d.Status == journal.Received || d.Status == journal.Retrying {
+			return true
+		}
+	}
+	return false
+}
+
+// releaseHeld lets go the held messages that a change of rules has cured: those whose map has gained the entry, and those
+// whose route failed and has changed.
+func (e *Engine) releaseHeld(ctx context.Context, old, s *Set) {
+	was, is := digests(old.Rules.Routes, routeDoc), digests(s.Rules.Routes, routeDoc)
+	maps := map[string]*rule.Map{}
+	for _, m := range s.Rules.Maps {
+		maps[m.Name] = m
+	}
+	before := journal.Seq(0)
+	var release []journal.Seq
+	for {
+		recs, err := e.j.Search(ctx, journal.Query{Statuses: []journal.Status{journal.Held}, Before: before, Limit: 500})
+		if err != nil {
+			e.log.WarnContext(ctx, "held messages could not be read", "err", err)
+			return
+		}
+		for _, r := range recs {
+			before = r.Seq
+			if cured(r, was, is, maps) {
+				release = append(release, r.Seq)
+			}
+		}
+		if len(recs) < 500 {
+			break
+		}
+	}
+	for i := len(release) - 1; i >= 0; i-- { // the oldest first
+		a := journal.Action{Time: time.Now(), Who: "njia", What: "release", Seq: release[i], Reason: "rules " + s.Version}
+		if err := e.release(ctx, release[i], s.Version, a); err != nil {
+			e.log.WarnContext(ctx, "a held message could not be released", "message", release[i], "err", err)
+		}
+	}
+	if len(release) > 0 {
+		e.log.InfoContext(ctx, "held messages released", "messages", len(release))
+	}
+}
+
+func routeDoc(r *rule.Route) rule.Doc { return r.Doc }
+
+// cured says whether a held message is worth another run under the new rules.
+func cured(r journal.Record, was, is map[string]string, maps map[string]*rule.Map) bool {
+	if is[r.Route] == "" {
+		return false
+	}
+	if was[r.Route] != is[r.Route] && r.Class != "unknown" && r.Class != "conflict" {
+		return true
+	}
+	if m := maps[r.Map]; r.Class == "unmapped" && m != nil {
+		if _, ok := m.Entries[r.Code]; ok {
+			return true
+		}
+		return m.Default != nil
+	}
+	return false
+}
