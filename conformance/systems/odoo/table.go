@@ -20,7 +20,7 @@ type table struct {
 	rows map[int64]row
 	ids  []int64 // ascending
 	last int64   // the sequence: a failed create uses a number up, as in PostgreSQL
-	// index has the ids by value of the fields that are looked up often.
+	// index has the ids by value, but nil, of the fields that are looked up often.
 	index map[string]map[any][]int64
 }
 
@@ -49,13 +49,19 @@ func newTable(m *model) *table {
 func (t *table) put(id int64, r row) (old row) {
 	old = t.rows[id]
 	for f, by := range t.index {
-		if old != nil {
-			by[old[f]] = slices.DeleteFunc(by[old[f]], func(i int64) bool { return i == id })
+		was, is := old[f], r[f]
+		if was == is {
+			continue
 		}
-		if r != nil {
-			ids := by[r[f]]
+		if was != nil {
+			ids := by[was]
 			at, _ := slices.BinarySearch(ids, id)
-			by[r[f]] = slices.Insert(ids, at, id)
+			by[was] = slices.Delete(ids, at, at+1)
+		}
+		if is != nil {
+			ids := by[is]
+			at, _ := slices.BinarySearch(ids, id)
+			by[is] = slices.Insert(ids, at, id)
 		}
 	}
 	at, found := slices.BinarySearch(t.ids, id)

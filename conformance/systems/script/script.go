@@ -21,8 +21,13 @@ type Script struct {
 	delay    time.Duration
 	down     bool
 	lose     int
-	requests []Request
+	requests []Request // the last ones, at most keptRequests
+	first    int       // the number of requests[0], counted from the start
 }
+
+// keptRequests bounds what Requests gives, so that a long run does not fill
+// the memory.
+const keptRequests = 20_000
 
 type fault struct {
 	left   int
@@ -80,7 +85,8 @@ func (s *Script) Down(down bool) {
 	s.down = down
 }
 
-// Requests are those that came so far, in order. The caller owns the slice.
+// Requests are those that came so far, in order, at most the last 20,000. The
+// caller owns the slice.
 func (s *Script) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,6 +97,7 @@ func (s *Script) Requests() []Request {
 func (s *Script) ForgetRequests() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.first += len(s.requests)
 	s.requests = nil
 }
 
@@ -136,19 +143,23 @@ func (s *Script) Serve(w http.ResponseWriter, r *http.Request, next http.Handler
 	s.answered(n, watch.status)
 }
 
-// note keeps the request and gives its place in the list.
+// note keeps the request and gives its number.
 func (s *Script) note(req Request) (n int, delay time.Duration, down bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.requests) == keptRequests {
+		s.first += keptRequests / 2
+		s.requests = slices.Delete(s.requests, 0, keptRequests/2)
+	}
 	s.requests = append(s.requests, req)
-	return len(s.requests) - 1, s.delay, s.down
+	return s.first + len(s.requests) - 1, s.delay, s.down
 }
 
 func (s *Script) answered(n, status int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if n < len(s.requests) { // ForgetRequests may have come between
-		s.requests[n].Status = status
+	if n >= s.first { // else it is forgotten
+		s.requests[n-s.first].Status = status
 	}
 }
 
