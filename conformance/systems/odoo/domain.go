@@ -250,6 +250,7 @@ func liker(op string, want any) func(string) bool {
 	if strings.Contains(op, "ilike") {
 		expr = "(?is)"
 	}
+	pattern = strings.ToValidUTF8(pattern, "\uFFFD")
 	quoted := strings.NewReplacer("%", ".*", "_", ".").Replace(regexp.QuoteMeta(pattern))
 	if strings.HasPrefix(op, "=") {
 		quoted = "^" + quoted + "$"

@@ -74,6 +74,9 @@ func (s *Server) callJSON2(u *user, modelName, name string, kwargs *ordered.Map)
 	if strings.HasPrefix(name, "_") {
 		return nil, 0, accessError("Private methods (such as '%s.%s') cannot be called remotely.", modelName, name)
 	}
+	if f := s.refused(modelName, name); f != nil {
+		return nil, 0, f
+	}
 	do, err := s.method(m, name)
 	if err != nil {
 		return nil, http.StatusNotFound, fmt.Errorf("%s", asFault(err).text)

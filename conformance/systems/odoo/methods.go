@@ -72,6 +72,9 @@ func (s *Server) call(u *user, modelName, name string, args []any, kwargs *order
 	if strings.HasPrefix(name, "_") || name == "init" {
 		return nil, accessError("Private methods (such as %s) cannot be called remotely.", name)
 	}
+	if f := s.refused(modelName, name); f != nil {
+		return nil, f
+	}
 	do, err := s.method(m, name)
 	if err != nil {
 		return nil, err

@@ -1,14 +1,18 @@
 package odoo_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/njia-health/njia/conformance/systems/odoo"
@@ -395,4 +399,49 @@ func TestConcurrent(t *testing.T) {
 	if n := len(s.Records("sale.order")); n != 160 {
 		t.Errorf("%d orders, want 160", n)
 	}
+}
+
+func TestRefuse(t *testing.T) {
+	s := odoo.New(odoo.Options{})
+	s.Refuse("res.partner", "create", 1, "psycopg2.errors.SerializationFailure", "could not serialize access due to concurrent update")
+	args := list{dict{"name": "x"}}
+	if a := rpc(t, s, "res.partner", "create", args, nil); a.Class != "psycopg2.errors.SerializationFailure" {
+		t.Errorf("refused create = %v", a)
+	}
+	if a := rpc(t, s, "res.partner", "create", args, nil); a.Result != 7.0 {
+		t.Errorf("next create = %v", a)
+	}
+}
+
+// A datetime is stored to the microsecond and shown to the second, so what was
+// changed last is found again by a search for what is later.
+func TestWriteDateHasMicroseconds(t *testing.T) {
+	s := odoo.New(odoo.Options{Now: func() time.Time { return time.Date(2026, 11, 22, 7, 0, 53, 250_000_000, time.UTC) }})
+	s.Create("res.partner", dict{"name": "x", "ref": "r"})
+	shown := s.Records("res.partner")[6]["write_date"]
+	a := rpc(t, s, "res.partner", "search", list{list{list{"write_date", ">", shown}}}, nil)
+	if !cmp.Equal(a.Result, any(list{7.0})) {
+		t.Errorf("later than %v: %v", shown, a)
+	}
+}
+
+// Whatever is sent is answered.
+func FuzzRequest(f *testing.F) {
+	for _, pattern := range []string{"*.request.xml", "*.request.json"} {
+		files, _ := filepath.Glob("testdata/real/" + pattern)
+		for _, name := range files {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(text)
+		}
+	}
+	s := odoo.New(odoo.Options{})
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, path := range []string{"/jsonrpc", "/xmlrpc/2/object", "/xmlrpc/common"} {
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, httptest.NewRequest("POST", path, bytes.NewReader(body)))
+		}
+	})
 }

@@ -87,6 +87,7 @@ type Server struct {
 	sessions     map[string]int64 // cookie to user
 	sessionCount int
 	quotations   int // the sequence of sale.order.name
+	refusals     []refusal
 }
 
 // New is a server with Odoo's own records only. It panics on custom fields and

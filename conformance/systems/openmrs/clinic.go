@@ -66,7 +66,11 @@ func (s *Server) Seed(n int) Clinic {
 		at := seedTime.Add(time.Duration(i) * 7 * time.Minute)
 		p := s.person(i, at)
 		c.Patients = append(c.Patients, p.id)
-		s.ordersOf(i, s.encounter(p, at, true), at)
+		e := s.encounter(p, at, true)
+		if i%2 == 0 { // the others were not weighed
+			s.weight(e, 40+i%50, at)
+		}
+		s.ordersOf(i, e, at)
 	}
 	s.cases(&c, seedTime.Add(time.Duration(n)*7*time.Minute))
 	return c
@@ -258,6 +262,21 @@ func (s *Server) ordersOf(i int, e *record, at time.Time) (ids []string) {
 		ids = append(ids, "ServiceRequest/"+s.lab(e, labTests[(i+2)%known], at).id)
 	}
 	return ids
+}
+
+// weight is an observation of CIEL 5089.
+func (s *Server) weight(e *record, kg int, at time.Time) {
+	id := uuidOf("weight/" + e.id)
+	s.keep("Observation", id, ordered.Of(
+		"resourceType", "Observation",
+		"id", id,
+		"status", "final",
+		"code", concept{ciel("5089"), "Weight (kg)", "29463-7"}.codeable(),
+		"subject", e.body.Value("subject").(*ordered.Map).Clone(),
+		"encounter", reference("Encounter", e.id),
+		"effectiveDateTime", at.Format(seconds),
+		"issued", at.Format(instant),
+		"valueQuantity", ordered.Of("value", json.Number(fmt.Sprintf("%d.0", kg)), "unit", "kg")), at)
 }
 
 func requester() *ordered.Map {

@@ -93,7 +93,7 @@ func (s *Server) read(w http.ResponseWriter, typ, id string) {
 	case r.voided:
 		gone(w, typ, id)
 	default:
-		writeRecord(w, http.StatusOK, r)
+		s.writeRecord(w, http.StatusOK, r)
 	}
 }
 
@@ -127,7 +127,7 @@ func (s *Server) create(w http.ResponseWriter, r *http.Request, typ string) {
 			return
 		}
 		if len(found) == 1 {
-			writeRecord(w, http.StatusOK, found[0])
+			s.writeRecord(w, http.StatusOK, found[0])
 			return
 		}
 	}
@@ -140,7 +140,7 @@ func (s *Server) created(w http.ResponseWriter, r *http.Request, typ, id string,
 	s.taskTimes(typ, id, body)
 	rec := s.keep(typ, id, body, s.now())
 	w.Header().Set("Location", base(r)+"/"+typ+"/"+id)
-	writeRecord(w, http.StatusCreated, rec)
+	s.writeRecord(w, http.StatusCreated, rec)
 }
 
 // taskTimes fills what FHIR2 itself writes into a Task: recorded in
@@ -232,7 +232,7 @@ func (s *Server) updated(w http.ResponseWriter, old *record, body *ordered.Map) 
 	body.SetAfter("resourceType", "id", old.id)
 	s.taskTimes(old.typ, old.id, body)
 	old.body, old.changed = body, s.now()
-	writeRecord(w, http.StatusOK, old)
+	s.writeRecord(w, http.StatusOK, old)
 }
 
 func (s *Server) delete(w http.ResponseWriter, typ, id string) {

@@ -433,3 +433,57 @@ func TestSeedIsTheSameEveryTime(t *testing.T) {
 		t.Error("a known patient's visit makes no orders, or another patient")
 	}
 }
+
+// The end of an order's time completes it without any event: the recorded
+// order is the same before and after.
+func TestExpiryIsNoEvent(t *testing.T) {
+	c := &clock{time.Date(2021, 11, 29, 13, 14, 0, 0, time.UTC)}
+	s := openmrs.New(openmrs.Options{Now: c.now})
+	id := s.Put(file(t, "testdata/servicerequest-active.json"))
+	for _, want := range []string{"active", "completed"} {
+		recorded := plain(t, file(t, "testdata/servicerequest-"+want+".json"))
+		got := get(t, s, "ServiceRequest/"+id).body
+		delete(got, "meta")
+		delete(recorded, "text") // FHIR2 leaves it out since it asks for _summary=data
+		if diff := cmp.Diff(recorded, got); diff != "" {
+			t.Errorf("recorded (-), double's (+):\n%s", diff)
+		}
+		if n := get(t, s, "ServiceRequest?status="+want).body["total"]; n != 1.0 {
+			t.Errorf("search for %s finds %v", want, n)
+		}
+		c.at = c.at.Add(time.Hour)
+	}
+}
+
+func TestDrugIsRetired(t *testing.T) {
+	s := openmrs.New(openmrs.Options{})
+	s.Seed(0)
+	const id = "09e58895-e7f0-4649-b7c0-e665c5c08e93"
+	for _, c := range []struct{ method, status string }{{"DELETE", "inactive"}, {"POST", "active"}} {
+		ask(t, s, c.method, "/openmrs/ws/rest/v1/drug/"+id, `{"deleted":"false"}`)
+		if got := get(t, s, "Medication/"+id).body["status"]; got != c.status {
+			t.Errorf("status after %s = %v, want %s", c.method, got, c.status)
+		}
+	}
+}
+
+// Whatever is sent is answered.
+func FuzzWrite(f *testing.F) {
+	for _, name := range []string{"testdata/task-post-body.json", "testdata/task-jsonpatch.json", "testdata/patient-create.json"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text, "status=accepted&_sort=-_lastUpdated&_include=Task:owner")
+	}
+	f.Fuzz(func(t *testing.T, body []byte, query string) {
+		s := openmrs.New(openmrs.Options{Open: true})
+		s.Put(task("t1", "requested"))
+		for _, q := range []struct{ method, path string }{{"POST", "Task"}, {"PUT", "Task/t1"}, {"PATCH", "Task/t1"}, {"POST", "Patient"}} {
+			ask(t, s, q.method, q.path, body, "Content-Type", "application/json-patch+json")
+		}
+		r := httptest.NewRequest("GET", "/openmrs/ws/fhir2/R4/Task", nil)
+		r.URL.RawQuery = query
+		s.ServeHTTP(httptest.NewRecorder(), r)
+	})
+}

@@ -34,10 +34,10 @@ func writeFHIR(w http.ResponseWriter, status int, body *ordered.Map) {
 }
 
 // writeRecord answers with a record and the headers of its version.
-func writeRecord(w http.ResponseWriter, status int, r *record) {
+func (s *Server) writeRecord(w http.ResponseWriter, status int, r *record) {
 	w.Header().Set("ETag", `W/"`+r.version()+`"`)
 	w.Header().Set("Last-Modified", r.updated().Format(http.TimeFormat))
-	writeFHIR(w, status, r.resource())
+	writeFHIR(w, status, r.resource(s.now()))
 }
 
 func notKnown(w http.ResponseWriter, typ, id string) {

@@ -169,7 +169,7 @@ func (s *Server) entries(r *http.Request, set *pageSet, rows []*record) []any {
 			return
 		}
 		seen[rec] = true
-		entries = append(entries, ordered.Of("fullUrl", base(r)+"/"+rec.typ+"/"+rec.id, "resource", rec.resource()))
+		entries = append(entries, ordered.Of("fullUrl", base(r)+"/"+rec.typ+"/"+rec.id, "resource", rec.resource(s.now())))
 	}
 	for _, rec := range rows {
 		add(rec)

@@ -57,11 +57,29 @@ func summaryTag() *ordered.Map {
 		"display", "Resource encoded in summary mode")
 }
 
+// status is the status of an order at a time: FHIR2 works it out of the dates,
+// so the end of a lab order's time makes it completed without any event.
+func (r *record) status(now time.Time) string {
+	status, _ := r.body.Value("status").(string)
+	if r.typ != "ServiceRequest" || status != "active" {
+		return status
+	}
+	for _, v := range values(r.body, "occurrencePeriod.end") {
+		if end, ok := parseDate(v); ok && !now.Before(end.from) {
+			return "completed"
+		}
+	}
+	return status
+}
+
 // resource is the record as FHIR2 answers it: FHIR2 asks HAPI for
 // _summary=data on its own, which leaves out text and adds the tag SUBSETTED.
-func (r *record) resource() *ordered.Map {
+func (r *record) resource(now time.Time) *ordered.Map {
 	body := r.body.Clone()
 	body.Delete("text")
+	if body.Has("status") && r.typ == "ServiceRequest" {
+		body.Set("status", r.status(now))
+	}
 	meta := ordered.Of("versionId", r.version(), "lastUpdated", r.updated().Format(instant))
 	tags := []any{}
 	if old, ok := body.Value("meta").(*ordered.Map); ok {
@@ -228,7 +246,7 @@ func (s *Server) Resource(typ, id string) []byte {
 	if r == nil {
 		return nil
 	}
-	return ordered.Compact(r.resource())
+	return ordered.Compact(r.resource(s.now()))
 }
 
 // Count is the number of records of a type that FHIR shows.

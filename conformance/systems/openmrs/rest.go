@@ -49,8 +49,34 @@ func (s *Server) rest(w http.ResponseWriter, r *http.Request, path string) {
 			return
 		}
 		writeREST(w, http.StatusOK, s.restEncounter(r, rec))
+	case kind == "drug" && id != "":
+		s.restDrug(w, r, id)
 	default:
 		restNotFound(w)
+	}
+}
+
+// restDrug retires a drug (DELETE) or brings it back (POST {"deleted": false}),
+// as the product synchronisation of Ozone does.
+func (s *Server) restDrug(w http.ResponseWriter, r *http.Request, id string) {
+	rec := s.records[key{"Medication", id}]
+	if rec == nil {
+		restNotFound(w)
+		return
+	}
+	name, _ := first(values(rec.body, "code.text")).(string)
+	switch r.Method {
+	case http.MethodDelete:
+		rec.body.Set("status", "inactive")
+		rec.changed = s.now()
+		w.WriteHeader(http.StatusNoContent)
+	case http.MethodPost:
+		rec.body.Set("status", "active")
+		rec.changed = s.now()
+		fallthrough
+	default:
+		writeREST(w, http.StatusOK, ordered.Of("uuid", id, "display", name, "name", name,
+			"retired", rec.body.Value("status") == "inactive"))
 	}
 }
 
@@ -82,16 +108,18 @@ func restURI(r *http.Request, kind, id string) string {
 // restLinked is the REST reference for a FHIR Reference at path; nil for none.
 func (s *Server) restLinked(r *http.Request, rec *record, path, kind string) any {
 	for _, v := range values(rec.body, path) {
-		display, _ := v.(*ordered.Map).Value("display").(string)
-		return s.restRef(r, kind, refID(v), display)
+		if m, ok := v.(*ordered.Map); ok {
+			display, _ := m.Value("display").(string)
+			return s.restRef(r, kind, refID(v), display)
+		}
 	}
 	return nil
 }
 
 func orderDisplay(rec *record) string {
 	for _, path := range []string{"code.text", "code.coding.display", "medicationReference.display", "medicationCodeableConcept.text"} {
-		for _, v := range values(rec.body, path) {
-			return v.(string)
+		if s, ok := first(values(rec.body, path)).(string); ok {
+			return s
 		}
 	}
 	return ""

@@ -229,6 +229,10 @@ func (s *Server) test(typ, name, value string) (func(*record) bool, error) {
 		}, err
 	}
 	wanted := strings.Split(value, ",")
+	if typ == "ServiceRequest" && name == "status" {
+		now := s.now()
+		return func(r *record) bool { return slices.Contains(wanted, r.status(now)) != (modifier == "not") }, nil
+	}
 	return func(r *record) bool {
 		found := anyValue(r, p, func(v any) bool {
 			return slices.ContainsFunc(wanted, func(want string) bool { return p.kind.equal(v, want) })
