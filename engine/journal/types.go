@@ -110,21 +110,21 @@ type Record struct {
 
 // Delivery is one message for one operation.
 type Delivery struct {
-	Seq       Seq           `json:"seq"`
-	N         int           `json:"n"` // from 0 within the message
-	ID        message.ID    `json:"id"`
-	Operation string        `json:"operation"` // system.operation
-	Label     string        `json:"label"`     // of the target in the route
-	With      []byte        `json:"with,omitempty"`
-	Type      string        `json:"type,omitempty"`
-	Body      []byte        `json:"body,omitempty"`
-	Status    Status        `json:"status"` // Received (to be sent), Retrying, Delivered, Held, Dead
-	Attempts  int           `json:"attempts"`
-	Due       time.Time     `json:"due,omitzero"`
-	Since     time.Time     `json:"since,omitzero"`
-	Class     fault.Class   `json:"class,omitempty"`
-	Error     string        `json:"error,omitempty"`
-	Answer    []byte        `json:"answer,omitempty"`
+	Seq       Seq         `json:"seq"`
+	N         int         `json:"n"` // from 0 within the message
+	ID        message.ID  `json:"id"`
+	Operation string      `json:"operation"` // system.operation
+	Label     string      `json:"label"`     // of the target in the route
+	With      []byte      `json:"with,omitempty"`
+	Type      string      `json:"type,omitempty"`
+	Body      []byte      `json:"body,omitempty"`
+	Status    Status      `json:"status"` // Received (to be sent), Retrying, Delivered, Held, Dead
+	Attempts  int         `json:"attempts"`
+	Due       time.Time   `json:"due,omitzero"`
+	Since     time.Time   `json:"since,omitzero"`
+	Class     fault.Class `json:"class,omitempty"`
+	Error     string      `json:"error,omitempty"`
+	Answer    []byte      `json:"answer,omitempty"`
 }
 
 // Step is the outcome of one step, for the trace.
