@@ -1,24 +1,453 @@
 package bind
 
 import (
+	"encoding"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
 	"github.com/njia-health/njia/engine/diag"
 )
 
 // Decode puts n into the struct that into points at, over the values that are there. A nil n is an empty map. It reports
 // every fault: a key that is not known (with did-you-mean), a value of the wrong kind, a missing required one, one outside
-// its enum. A field's name is its yaml tag; ",required" and ",inline" may follow.
+// its enum. A field's name is its yaml tag; ",required" and ",inline" may follow. A field that is called Pos, is a diag.Pos
+// and has no tag gets the place of the map. A key with nothing behind it counts as not written, but for a *Node or any.
 //
-// Field types: string, bool, int*, uint*, float64, time.Duration ("15s", "7d"), Size ("10MB"), Rate ("20/s"), Range
-// ("2s..15m"), Path, Secret, *Node (kept as it is), any (Node.Value), slices, maps of string, structs, pointers, and
-// whatever has BindNode. A list field takes a single value as a list of one.
+// Field types: string, bool, int*, uint*, float64, time.Duration ("15s", "7d"), time.Time (RFC 3339, or a date), Size
+// ("10MB"), Rate ("20/s"), Range ("2s..15m"), Path, Secret, *Node (kept as it is), any (Node.Value), slices, maps of string,
+// structs, pointers, and whatever has BindNode. A list field takes a single value as a list of one; a map is put over the
+// entries that are there. A string takes a number or true as it is written, a number takes text that is one.
+//
+// What into points at is changed, but nothing that it shares by a pointer, map or list with another value.
+//
+// An error of a node without a place begins with the path to it. Values are shown only where they stand in a file.
 func Decode(n *Node, into any) diag.List {
-	panic("written next")
+	v := reflect.ValueOf(into)
+	if v.Kind() != reflect.Pointer || v.IsNil() {
+		panic(fmt.Sprintf("bind.Decode: %T is no pointer", into))
+	}
+	if n == nil || n.Kind == Null {
+		empty := Node{Kind: Map}
+		if n != nil {
+			empty.Pos, empty.Base = n.Pos, n.Base
+		}
+		n = &empty
+	}
+	d := decoder{}
+	d.value(n, v.Elem(), field{})
+	return d.errs
 }
 
 // Unmarshaler is a type that reads itself.
 type Unmarshaler interface{ BindNode(n *Node) diag.List }
 
-// FromValue makes a Node without places of a plain tree, relative paths being relative to base.
-func FromValue(v any, base string) *Node { panic("written next") }
+type decoder struct {
+	errs diag.List
+	path []string
+}
 
-func literal(s string) any { panic("written next") }
+func (d *decoder) in(name string, f func()) {
+	d.path = append(d.path, name)
+	f()
+	d.path = d.path[:len(d.path)-1]
+}
+
+// at is the path of the value being read, such as limits.rate or answers[0].class.
+func (d *decoder) at() string {
+	p := strings.TrimPrefix(strings.Join(d.path, ""), ".")
+	if p == "" {
+		return "this"
+	}
+	return p
+}
+
+// wrong reports that n is not what is expected.
+func (d *decoder) wrong(n *Node, expected string) *diag.Error {
+	e := diag.Errorf(n.Pos, "%s is %s, this is %s", d.at(), expected, n.describe())
+	e.Len = n.width()
+	d.errs.Add(e)
+	return &d.errs[len(d.errs)-1]
+}
+
+// describe names a value as its author sees it. What does not stand in a file like that may be a message's, and is not shown.
+func (n *Node) describe() string {
+	text := strings.TrimRight(n.Text, "\n")
+	if !n.Exact || utf8.RuneCountInString(text) > 60 || strings.Contains(text, "\n") {
+		return n.Kind.String()
+	}
+	switch n.Kind {
+	case Bool:
+		return n.Text
+	case Number:
+		return "the number " + n.Text
+	case String:
+		return fmt.Sprintf("text %q", text)
+	}
+	return n.Kind.String()
+}
+
+// width is how many characters of the file to underline.
+func (n *Node) width() int {
+	if !n.Exact || n.Style == Literal || n.Kind == List || n.Kind == Map {
+		return 0
+	}
+	w := utf8.RuneCountInString(n.Text)
+	if n.Style != Plain {
+		w += 2
+	}
+	return w
+}
+
+var (
+	nodeType     = reflect.TypeFor[Node]()
+	durationType = reflect.TypeFor[time.Duration]()
+	timeType     = reflect.TypeFor[time.Time]()
+	sizeType     = reflect.TypeFor[Size]()
+	rateType     = reflect.TypeFor[Rate]()
+	rangeType    = reflect.TypeFor[Range]()
+	pathType     = reflect.TypeFor[Path]()
+	secretType   = reflect.TypeFor[Secret]()
+	numberType   = reflect.TypeFor[json.Number]()
+	posType      = reflect.TypeFor[diag.Pos]()
+	readsItself  = reflect.TypeFor[Unmarshaler]()
+	readsText    = reflect.TypeFor[encoding.TextUnmarshaler]()
+)
+
+// value reads n into v. f tells of the enum.
+func (d *decoder) value(n *Node, v reflect.Value, f field) {
+	t := v.Type()
+	switch {
+	case t == nodeType:
+		v.Set(reflect.ValueOf(*n))
+		return
+	case t == reflect.PointerTo(nodeType):
+		v.Set(reflect.ValueOf(n))
+		return
+	case n.Hole:
+		return
+	case t.Kind() == reflect.Interface && t.NumMethod() == 0:
+		if d.oneOf(n, f) {
+			setAny(v, n.Value())
+		}
+		return
+	case n.Kind == Null && len(d.path) > 0 && !strings.HasPrefix(d.path[len(d.path)-1], "["):
+		return
+	case reflect.PointerTo(t).Implements(readsItself):
+		d.self(n, v)
+		return
+	case t.Kind() == reflect.Pointer:
+		p := reflect.New(t.Elem())
+		if !v.IsNil() {
+			p.Elem().Set(v.Elem())
+		}
+		d.value(n, p.Elem(), f)
+		v.Set(p)
+		return
+	}
+	if d.special(n, v) {
+		return
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		d.structure(n, v)
+	case reflect.Map:
+		d.mapping(n, v, f)
+	case reflect.Slice:
+		d.list(n, v, f)
+	default:
+		d.scalar(n, v, f)
+	}
+}
+
+func setAny(v reflect.Value, x any) {
+	if x == nil {
+		v.SetZero()
+		return
+	}
+	v.Set(reflect.ValueOf(x))
+}
+
+// self lets a type read itself, and gives its errors a path where they have no place.
+func (d *decoder) self(n *Node, v reflect.Value) {
+	for _, e := range v.Addr().Interface().(Unmarshaler).BindNode(n) {
+		if e.Pos == (diag.Pos{}) && len(d.path) > 0 && !strings.HasPrefix(e.Text, d.at()) {
+			e.Text = d.at() + ": " + e.Text
+		}
+		d.errs.Add(e)
+	}
+}
+
+// special reads the types of this package and of time.
+func (d *decoder) special(n *Node, v reflect.Value) bool {
+	t := v.Type()
+	switch t {
+	case durationType:
+		d.text(n, v, "a duration such as 15s", func(s string) (any, string) { return pair(ParseDuration(s)) })
+	case sizeType:
+		d.text(n, v, "a size such as 10MB", func(s string) (any, string) { return pair(ParseSize(s)) })
+	case rateType:
+		d.text(n, v, "a rate such as 20/s", func(s string) (any, string) { return pair(ParseRate(s)) })
+	case rangeType:
+		d.text(n, v, "a range of durations such as 2s..15m", func(s string) (any, string) { return pair(ParseRange(s)) })
+	case timeType:
+		d.text(n, v, "a time such as 2026-01-05T08:00:00Z", func(s string) (any, string) { return pair(parseTime(s)) })
+	case pathType:
+		if n.Kind != String || n.Text == "" {
+			d.wrong(n, "a file or folder")
+			return true
+		}
+		p := filepath.FromSlash(n.Text)
+		if !filepath.IsAbs(p) && n.Base != "" {
+			p = filepath.Join(n.Base, p)
+		}
+		v.SetString(p)
+	case secretType:
+		if n.Kind == List || n.Kind == Map {
+			d.errs.Add(diag.Errorf(n.Pos, "%s is text, this is %s", d.at(), n.Kind))
+			return true
+		}
+		v.SetString(n.Text)
+	case numberType:
+		if _, err := strconv.ParseFloat(n.Text, 64); err != nil || !n.numeric() {
+			d.wrong(n, "a number")
+			return true
+		}
+		v.SetString(n.Text)
+	default:
+		if t.Kind() == reflect.Struct && reflect.PointerTo(t).Implements(readsText) {
+			if n.Kind != String || v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(n.Text)) != nil {
+				d.wrong(n, "written another way")
+			}
+			return true
+		}
+		return false
+	}
+	return true
+}
+
+func pair[T any](v T, err error) (any, string) {
+	if err != nil {
+		return nil, err.Error()
+	}
+	return v, ""
+}
+
+// text reads a scalar that parse understands; what parse says is the hint.
+func (d *decoder) text(n *Node, v reflect.Value, expected string, parse func(string) (any, string)) {
+	if n.Kind != String && n.Kind != Number {
+		d.wrong(n, expected)
+		return
+	}
+	x, hint := parse(n.Text)
+	if x == nil {
+		d.wrong(n, expected).Hint = hint
+		return
+	}
+	v.Set(reflect.ValueOf(x))
+}
+
+// numeric says whether n is a number, or text that is one: the environment has only text.
+func (n *Node) numeric() bool {
+	return n.Kind == Number || n.Kind == String && n.Text != "" && strings.Trim(n.Text, "0123456789.-eE+") == ""
+}
+
+func (d *decoder) scalar(n *Node, v reflect.Value, f field) {
+	switch v.Kind() {
+	case reflect.String:
+		if n.Kind == Null || n.Kind == List || n.Kind == Map {
+			d.wrong(n, "text")
+			return
+		}
+		if d.oneOf(n, f) {
+			v.SetString(n.Text)
+		}
+	case reflect.Bool:
+		switch {
+		case (n.Kind == Bool || n.Kind == String) && (n.Text == "true" || n.Text == "false"):
+			v.SetBool(n.Text == "true")
+		default:
+			e := d.wrong(n, "true or false")
+			switch strings.ToLower(n.Text) {
+			case "yes", "on", "y", "1":
+				e.Hint = "write true"
+			case "no", "off", "n", "0":
+				e.Hint = "write false"
+			}
+		}
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		if i, ok := d.whole(n); ok {
+			if v.OverflowInt(i) {
+				d.wrong(n, fmt.Sprintf("a whole number of at most %d digits", len(strconv.FormatUint(1<<(v.Type().Bits()-1)-1, 10))))
+			} else if d.oneOf(n, f) {
+				v.SetInt(i)
+			}
+		}
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		if i, ok := d.whole(n); ok {
+			if i < 0 || v.OverflowUint(uint64(i)) {
+				d.wrong(n, "a whole number from 0 on")
+			} else if d.oneOf(n, f) {
+				v.SetUint(uint64(i))
+			}
+		}
+	case reflect.Float64, reflect.Float32:
+		x, err := strconv.ParseFloat(n.Text, 64)
+		if err != nil || !n.numeric() {
+			d.wrong(n, "a number")
+			return
+		}
+		v.SetFloat(x)
+	default:
+		panic(fmt.Sprintf("bind.Decode: there is no way to write a %s in YAML", v.Type()))
+	}
+}
+
+func (d *decoder) whole(n *Node) (int64, bool) {
+	if n.numeric() {
+		if i, err := strconv.ParseInt(n.Text, 10, 64); err == nil {
+			return i, true
+		}
+		if x, err := strconv.ParseFloat(n.Text, 64); err == nil && x == float64(int64(x)) && x < 1<<53 && x > -1<<53 {
+			return int64(x), true
+		}
+	}
+	d.wrong(n, "a whole number")
+	return 0, false
+}
+
+func (d *decoder) oneOf(n *Node, f field) bool {
+	if len(f.enum) == 0 || slices.Contains(f.enum, n.Text) && n.Kind != List && n.Kind != Map {
+		return true
+	}
+	expected := f.enum[0]
+	if last := len(f.enum) - 1; last > 0 {
+		expected = strings.Join(f.enum[:last], ", ") + " or " + f.enum[last]
+	}
+	e := d.wrong(n, expected)
+	if near := diag.Nearest(n.Text, f.enum); near != "" && n.Exact {
+		e.Hint = fmt.Sprintf("did you mean %q?", near)
+	}
+	return false
+}
+
+func (d *decoder) list(n *Node, v reflect.Value, f field) {
+	items := n.Items
+	if n.Kind != List {
+		items = []*Node{n}
+	}
+	out := reflect.MakeSlice(v.Type(), len(items), len(items))
+	for i, item := range items {
+		if n.Kind != List {
+			d.value(item, out.Index(i), f)
+			continue
+		}
+		d.in("["+strconv.Itoa(i)+"]", func() { d.value(item, out.Index(i), f) })
+	}
+	v.Set(out)
+}
+
+func (d *decoder) mapping(n *Node, v reflect.Value, f field) {
+	if n.Kind != Map {
+		d.wrong(n, "a map")
+		return
+	}
+	out := reflect.MakeMapWithSize(v.Type(), len(n.Items)+v.Len())
+	for it := v.MapRange(); it.Next(); {
+		out.SetMapIndex(it.Key(), it.Value())
+	}
+	for i, k := range n.Keys {
+		x := reflect.New(v.Type().Elem()).Elem()
+		d.in("."+k.Name, func() { d.value(n.Items[i], x, f) })
+		out.SetMapIndex(reflect.ValueOf(k.Name).Convert(v.Type().Key()), x)
+	}
+	v.Set(out)
+}
+
+func (d *decoder) structure(n *Node, v reflect.Value) {
+	if n.Kind != Map {
+		e := d.wrong(n, "a map")
+		if names := names(fieldsOf(v.Type())); len(names) > 0 && len(names) <= 12 {
+			e.Hint = "its keys are " + strings.Join(names, ", ")
+		}
+		return
+	}
+	fields := fieldsOf(v.Type())
+	byName := make(map[string]*field, len(fields))
+	var rest *field
+	for i := range fields {
+		f := &fields[i]
+		switch {
+		case f.pos:
+			v.FieldByIndex(f.index).Set(reflect.ValueOf(n.Pos))
+		case f.rest:
+			rest = f
+		default:
+			byName[f.name] = f
+		}
+	}
+	for i, k := range n.Keys {
+		f, ok := byName[k.Name]
+		switch {
+		case ok:
+			f.seen = n.Items[i].Kind != Null || n.Items[i].Hole || keepsNull(f.typ)
+			d.in("."+k.Name, func() { d.value(n.Items[i], v.FieldByIndex(f.index), *f) })
+		case rest != nil:
+			d.in("."+k.Name, func() { d.entry(v.FieldByIndex(rest.index), k.Name, n.Items[i]) })
+		default:
+			d.unknown(k, names(fields))
+		}
+	}
+	for _, f := range fields {
+		if f.required && !f.seen && v.FieldByIndex(f.index).IsZero() {
+			d.missing(n, f)
+		}
+	}
+}
+
+func keepsNull(t reflect.Type) bool {
+	return t == nodeType || t == reflect.PointerTo(nodeType) || t.Kind() == reflect.Interface
+}
+
+// entry puts a key that no field has into the map that takes the rest.
+func (d *decoder) entry(m reflect.Value, name string, n *Node) {
+	x := reflect.New(m.Type().Elem()).Elem()
+	d.value(n, x, field{})
+	if m.IsNil() {
+		m.Set(reflect.MakeMap(m.Type()))
+	}
+	m.SetMapIndex(reflect.ValueOf(name), x)
+}
+
+func (d *decoder) unknown(k Key, known []string) {
+	at := k.Name
+	if len(d.path) > 0 {
+		at = d.at() + "." + k.Name
+	}
+	e := diag.Errorf(k.Pos, "there is no setting %s", at)
+	e.Len = utf8.RuneCountInString(k.Name)
+	e.Hint = diag.DidYouMean(k.Name, known)
+	d.errs.Add(e)
+}
+
+func (d *decoder) missing(n *Node, f field) {
+	at := f.name
+	if len(d.path) > 0 {
+		at = d.at() + "." + f.name
+	}
+	e := diag.Errorf(n.Pos, "%s is missing", at)
+	e.Hint = fmt.Sprintf("add %s: %s", f.name, f.doc)
+	if f.doc == "" {
+		e.Hint = fmt.Sprintf("add %s:", f.name)
+	}
+	if len(f.enum) > 0 {
+		e.Hint = fmt.Sprintf("add %s: one of %s", f.name, strings.Join(f.enum, ", "))
+	}
+	d.errs.Add(e)
+}

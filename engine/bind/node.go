@@ -5,8 +5,6 @@
 package bind
 
 import (
-	"encoding/json"
-
 	"github.com/njia-health/njia/engine/diag"
 )
 
@@ -104,5 +102,3 @@ func (n *Node) Value() any {
 	}
 	return nil
 }
-
-var _ = json.Number("")

@@ -27,14 +27,3 @@ func (Secret) GoString() string { return "•••" }
 
 // Reveal gives the text.
 func (s Secret) Reveal() string { return string(s) }
-
-// Field is one setting, for reference pages and schemas.
-type Field struct {
-	Name, Type, Doc, Default string
-	Required                 bool
-	Enum                     []string
-	Fields                   []Field // of a struct, or of the structs in a list or map
-}
-
-// Fields describes the settings of a struct, whose values are the defaults.
-func Fields(defaults any) []Field { panic("written next") }
