@@ -45,9 +45,14 @@ func (s *Server) json2(w http.ResponseWriter, r *http.Request, path string) {
 	case err != nil:
 		writeFault(w, asFault(err))
 	default:
-		w.Header().Set("Content-Type", "application/json; charset=utf-8")
-		w.Write(ordered.Python(result))
+		writeValue(w, result)
 	}
+}
+
+// writeValue answers with a bare JSON value.
+func writeValue(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Write(ordered.Python(v))
 }
 
 // bearer finds the user of a key, or says what is wrong.

@@ -89,7 +89,9 @@ func standardModels() []*model {
 		to("company_id", "Company", "res.company"),
 		char("comment", "Notes").as("html"),
 		char("vat", "Tax ID"), char("function", "Job Position"), char("website", "Website Link"),
-		char("lang", "Language").or("en_US"),
+		char("lang", "Language").or("en_US"), char("tz", "Timezone"), char("barcode", "Barcode"),
+		to("user_id", "Salesperson", "res.users"),
+		&field{name: "child_ids", typ: "one2many", label: "Contact", relation: "res.partner", inverse: "parent_id"},
 		&field{name: "customer_rank", typ: "integer", label: "Customer Rank"},
 	)
 	partner.constrain = func(t *tx, r row) error {

@@ -30,7 +30,7 @@ type answer struct {
 }
 
 // rpc does execute_kw over /jsonrpc as admin.
-func rpc(t *testing.T, s http.Handler, model, method string, args list, kwargs dict) answer {
+func rpc(t testing.TB, s http.Handler, model, method string, args list, kwargs dict) answer {
 	t.Helper()
 	if kwargs == nil {
 		kwargs = dict{}
@@ -40,7 +40,7 @@ func rpc(t *testing.T, s http.Handler, model, method string, args list, kwargs d
 	return jsonAnswer(t, w)
 }
 
-func jsonAnswer(t *testing.T, w *httptest.ResponseRecorder) answer {
+func jsonAnswer(t testing.TB, w *httptest.ResponseRecorder) answer {
 	t.Helper()
 	var body struct {
 		Result any
@@ -57,7 +57,7 @@ func jsonAnswer(t *testing.T, w *httptest.ResponseRecorder) answer {
 	return answer{Result: body.Result}
 }
 
-func post(t *testing.T, s http.Handler, path string, body any, header ...string) *httptest.ResponseRecorder {
+func post(t testing.TB, s http.Handler, path string, body any, header ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	text, err := json.Marshal(body)
 	if err != nil {

@@ -19,7 +19,17 @@ func saleOrder() *model {
 		flag("locked", "Locked", false),
 		char("client_order_ref", "Customer Reference"),
 		&field{name: "date_order", typ: "datetime", label: "Order Date", required: true, def: func(t *tx) any { return t.now.Truncate(1e9) }},
-		char("origin", "Source Document"),
+		&field{name: "validity_date", typ: "date", label: "Expiration"},
+		&field{name: "commitment_date", typ: "datetime", label: "Delivery Date"},
+		char("origin", "Source Document"), char("reference", "Payment Ref."),
+		to("partner_invoice_id", "Invoice Address", "res.partner"), to("partner_shipping_id", "Delivery Address", "res.partner"),
+		choice("invoice_status", "Invoice Status", nil, [2]string{"upselling", "Upselling Opportunity"}, [2]string{"invoiced", "Fully Invoiced"},
+			[2]string{"to invoice", "To Invoice"}, [2]string{"no", "Nothing to Invoice"}).by(func(_ *tx, r row) any {
+			if r["state"] == "sale" {
+				return "to invoice"
+			}
+			return "no"
+		}),
 		char("note", "Terms and conditions").as("html"),
 		to("user_id", "Salesperson", "res.users"),
 		&field{name: "order_line", typ: "one2many", label: "Order Lines", relation: "sale.order.line", inverse: "order_id"},
@@ -45,7 +55,14 @@ func saleOrder() *model {
 		}
 		return nil
 	}
-	m.complete = func(t *tx, r row) error { return t.exists(r, "partner_id", "res.partner") }
+	m.complete = func(t *tx, r row) error {
+		for _, f := range []string{"partner_invoice_id", "partner_shipping_id"} {
+			if r[f] == nil {
+				r[f] = r["partner_id"]
+			}
+		}
+		return t.exists(r, "partner_id", "res.partner")
+	}
 	m.unlinking = func(t *tx, ids []int64) error {
 		for _, id := range ids {
 			if r := t.row("sale.order", id); r != nil && r["state"] != "draft" && r["state"] != "cancel" {

@@ -133,6 +133,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.HasPrefix(path, "/json/2/"):
 		s.json2(w, r, strings.TrimPrefix(path, "/json/2/"))
+	case path == "/web/health":
+		writeValue(w, ordered.Of("status", "pass"))
+	case path == "/web/version": // Odoo 19
+		v := s.version()
+		writeValue(w, ordered.Of("version_info", v.Value("server_version_info"), "version", s.opts.Version))
 	case r.Method != http.MethodPost:
 		s.notFound(w)
 	case path == "/jsonrpc":
@@ -143,6 +148,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.xmlrpc(w, r, strings.TrimPrefix(path, "/xmlrpc/"), true)
 	case path == "/web/session/authenticate":
 		s.authenticate(w, r)
+	case path == "/web/webclient/version_info":
+		if id, _, ok := jsonBody(w, r); ok {
+			writeJSON(w, id, s.version(), nil)
+		}
 	case path == "/web/session/destroy":
 		s.destroySession(w, r)
 	case path == "/web/dataset/call_kw" || strings.HasPrefix(path, "/web/dataset/call_kw/"):

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -22,6 +23,8 @@ func (c *clock) now() time.Time { return c.at }
 
 func newClock() *clock { return &clock{time.Date(2026, 11, 22, 7, 0, 0, 0, time.UTC)} }
 
+type dict = map[string]any
+
 // reply is an answer with its body as plain JSON.
 type reply struct {
 	*httptest.ResponseRecorder
@@ -29,7 +32,7 @@ type reply struct {
 }
 
 // ask sends one request below the FHIR endpoint, or to a whole path.
-func ask(t *testing.T, s http.Handler, method, path string, body any, header ...string) reply {
+func ask(t testing.TB, s http.Handler, method, path string, body any, header ...string) reply {
 	t.Helper()
 	text := []byte{}
 	switch b := body.(type) {
@@ -41,7 +44,7 @@ func ask(t *testing.T, s http.Handler, method, path string, body any, header ...
 	default:
 		text, _ = json.Marshal(b)
 	}
-	if i := strings.Index(path, "/openmrs/"); i >= 0 {
+	if i := strings.Index(path, "/openmrs/ws/"); i >= 0 {
 		path = path[i:]
 	} else {
 		path = "/openmrs/ws/fhir2/R4/" + path
@@ -58,7 +61,7 @@ func ask(t *testing.T, s http.Handler, method, path string, body any, header ...
 	return out
 }
 
-func get(t *testing.T, s http.Handler, path string) reply { return ask(t, s, "GET", path, nil) }
+func get(t testing.TB, s http.Handler, path string) reply { return ask(t, s, "GET", path, nil) }
 
 // ids are the resources of a bundle as Type/id, in order.
 func (r reply) ids() []string {
@@ -342,23 +345,57 @@ func TestWrites(t *testing.T) {
 	}
 }
 
+// The recorded conditional requests, in order, have the recorded status and,
+// when refused, the recorded outcome. Two patients of one identifier appear
+// between 10 and 11 as they did when they were recorded.
 func TestConditional(t *testing.T) {
-	s := openmrs.New(openmrs.Options{})
-	patient := map[string]any{"resourceType": "Patient", "identifier": []any{map[string]any{"system": "s", "value": "v"}}}
-	const cond = "identifier=s|v"
-	first := ask(t, s, "POST", "Patient", patient, "If-None-Exist", cond)
-	again := ask(t, s, "POST", "Patient", patient, "If-None-Exist", cond)
-	if first.Code != 201 || again.Code != 200 || first.body["id"] != again.body["id"] {
-		t.Errorf("conditional create twice: %d, %d", first.Code, again.Code)
+	c := newClock()
+	s := openmrs.New(openmrs.Options{Now: c.now})
+	names, _ := filepath.Glob("testdata/conditional/*.json")
+	id := ""
+	for _, name := range names {
+		var e struct {
+			Request struct {
+				Method, Path string
+				Headers      map[string]string
+				Body         dict
+			}
+			Response struct {
+				Status int
+				Body   dict
+			}
+		}
+		if err := json.Unmarshal(file(t, name), &e); err != nil {
+			t.Fatal(err)
+		}
+		switch filepath.Base(name)[:2] {
+		case "07":
+			id = s.Put(e.Response.Body)
+		case "11":
+			delete(e.Request.Body, "id")
+			s.Put(e.Request.Body)
+		}
+		header := []string{}
+		for k, v := range e.Request.Headers {
+			header = append(header, k, v)
+		}
+		path := strings.TrimPrefix(strings.Replace(e.Request.Path, "|", "%7C", 1), "/fhir/R4/")
+		c.at = c.at.Add(time.Second)
+		r := ask(t, s, e.Request.Method, path, e.Request.Body, header...)
+		if r.Code != e.Response.Status {
+			t.Errorf("%s: %d, want %d", name, r.Code, e.Response.Status)
+		}
+		for _, part := range []string{"resourceType", "issue", "identifier", "birthDate"} {
+			if diff := cmp.Diff(e.Response.Body[part], r.body[part]); diff != "" {
+				t.Errorf("%s: %s: recorded (-), double's (+):\n%s", name, part, diff)
+			}
+		}
+		if r.Code < 300 && e.Response.Body["id"] == id && r.body["id"] != id {
+			t.Errorf("%s: answers %v, want the one there was", name, r.body["id"])
+		}
 	}
-	if r := ask(t, s, "PUT", "Patient?identifier=s%7Cv", patient); r.Code != 200 || r.body["id"] != first.body["id"] {
-		t.Errorf("conditional update: %d", r.Code)
-	}
-	if r := ask(t, s, "PUT", "Patient?identifier=s%7Cw", patient); r.Code != 201 {
-		t.Errorf("conditional update of none: %d", r.Code)
-	}
-	if r := ask(t, s, "POST", "Patient", patient, "If-None-Exist", cond); r.Code != 412 {
-		t.Errorf("conditional create with two there: %d, want 412", r.Code)
+	if len(names) != 7 {
+		t.Errorf("%d recorded exchanges, want 7", len(names))
 	}
 }
 
