@@ -65,7 +65,7 @@ func classOf(short, text string) fault.Class {
 
 // noDatabase says that the text is about a database that is not there; it is lower case.
 func noDatabase(low string) bool {
-	return strings.Contains(low, `fatal:  database "`) && strings.Contains(low, "does not exist") ||
+	return strings.Contains(low, "fatal:") && strings.Contains(low, `database "`) && strings.Contains(low, "does not exist") ||
 		strings.Contains(low, "database not found") || strings.Contains(low, "keyerror: 'db_name'")
 }
 

@@ -205,8 +205,13 @@ func again(err error) error {
 func (c *client) claim(ctx context.Context, w Upsert, id int) (int, error) {
 	module, name, _ := strings.Cut(w.ExternalID, ".")
 	row, err := c.make(ctx, "ir.model.data", map[string]any{"module": module, "name": name, "model": w.Model, "res_id": id, "noupdate": true}, nil)
-	if fault.ClassOf(err) == fault.Unknown {
+	switch e := fault.Of(err); {
+	case e == nil:
+	case e.Class == fault.Unknown:
 		err = again(err)
+	case e.Class == fault.Rejected && strings.Contains(e.Text, "unique constraint"):
+		err = &fault.Error{Class: fault.Transient, Status: e.Status, Answer: e.Answer,
+			Text: w.Model + " upsert: another call has just claimed the external id; the next try finds it"}
 	}
 	return row, err
 }

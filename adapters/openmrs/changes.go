@@ -16,6 +16,7 @@ type Changes struct {
 	Overlap  time.Duration  `yaml:"overlap" doc:"how far a look goes back before the newest change seen, for what OpenMRS saved late"`
 	Since    string         `yaml:"since" doc:"where to begin the first time: now, beginning, or a date such as 2026-01-31"`
 	Query    map[string]any `yaml:"query" doc:"more search parameters; beware that what leaves the search is not seen to leave"`
+	Remember time.Duration  `yaml:"remember" doc:"how long a resource such as a patient is known, so that a change of it is an update; a change of one that is not known is a create"`
 	Sweep    Sweep          `yaml:"sweep" doc:"how open items are looked at again one by one"`
 }
 
@@ -26,11 +27,11 @@ type Sweep struct {
 	Without  bool          `yaml:"without-status" doc:"whether items without a status, such as patients, are looked at too until max-age"`
 	MaxAge   time.Duration `yaml:"max-age" doc:"items that last changed longer ago are not looked at any more"`
 	Per      int           `yaml:"per" doc:"items read in one sweep; the next one goes on after them"`
-	Most     int           `yaml:"most" doc:"items remembered as open; past that the oldest are forgotten"`
+	Most     int           `yaml:"most" doc:"items of one type that are remembered; past that the oldest are forgotten"`
 }
 
 var changesDefaults = Changes{
-	Every: 15 * time.Second, Overlap: time.Minute, Since: "now",
+	Every: 15 * time.Second, Overlap: time.Minute, Since: "now", Remember: 90 * 24 * time.Hour,
 	Sweep: Sweep{
 		Every: 10 * time.Minute, MaxAge: 90 * 24 * time.Hour, Per: 200, Most: 20000,
 		Finished: []string{"completed", "revoked", "cancelled", "stopped", "entered-in-error", "rejected", "failed", "final", "amended",

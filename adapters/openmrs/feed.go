@@ -2,6 +2,7 @@ package openmrs
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -29,8 +30,8 @@ type feed struct {
 	since  map[string]time.Time // by type: nothing before is wanted
 	begun  map[string]bool
 	items  map[string]item
-	swept  map[string]string    // by type: the item that the last sweep ended with
-	cursor string               // as last saved
+	swept  map[string]string // by type: the item that the last sweep ended with
+	cursor string            // as last saved
 	extra  map[string]string // marks to save with the next message
 }
 
@@ -239,28 +240,36 @@ func (f *feed) raise(typ string, low time.Time) {
 	}
 }
 
-// forget drops the items that no search gives again and no sweep looks at, and saves where the source stands.
+// forget drops the items that no search gives again, no sweep looks at and nobody need know, and saves where the source stands.
 func (f *feed) forget(ctx context.Context, typ string) error {
 	edge := f.low[typ].Add(-f.w.Overlap).Unix()
-	old := time.Now().Add(-f.w.Sweep.MaxAge).Unix()
 	dropped := map[string]string{}
-	var open []string
+	var kept []string // not because a search may give them again
 	for name, it := range f.items {
-		if !strings.HasPrefix(name, typ+"/") {
+		if it.Updated >= edge || !strings.HasPrefix(name, typ+"/") {
 			continue
 		}
-		if it.Open && it.Updated >= old {
-			open = append(open, name)
-		} else if it.Updated < edge {
+		if it.Updated >= f.horizon(it, typ) {
+			kept = append(kept, name)
+		} else {
 			dropped[name] = ""
 		}
 	}
-	if over := len(open) - f.w.Sweep.Most; over > 0 {
-		slices.SortFunc(open, func(a, b string) int { return int(f.items[a].Updated - f.items[b].Updated) })
-		for _, name := range open[:over] {
+	if over := len(kept) - f.w.Sweep.Most; over > 0 {
+		// Closed ones first, then the oldest.
+		slices.SortFunc(kept, func(a, b string) int {
+			x, y := f.items[a], f.items[b]
+			if x.Open != y.Open {
+				return map[bool]int{false: -1, true: 1}[x.Open]
+			}
+			return cmp.Compare(x.Updated, y.Updated)
+		})
+		if f.items[kept[over-1]].Open {
+			f.c.env.Log.Warn("more items are open than are remembered: the oldest are not looked at any more", "resource", typ, "remembered", f.w.Sweep.Most)
+		}
+		for _, name := range kept[:over] {
 			dropped[name] = ""
 		}
-		f.c.env.Log.Warn("more items are open than are remembered: the oldest are not looked at any more", "resource", typ, "open", len(open), "forgotten", over)
 	}
 	if len(dropped) == 0 && !f.due(typ) {
 		return nil
@@ -276,6 +285,18 @@ func (f *feed) forget(ctx context.Context, typ string) error {
 	clear(f.extra)
 	f.cursor = at
 	return nil
+}
+
+// horizon is how old an item may be that is looked at again or must be known.
+func (f *feed) horizon(it item, typ string) int64 {
+	age := time.Duration(0)
+	if it.Open {
+		age = f.w.Sweep.MaxAge
+	}
+	if !immutable(typ) && it.State != gone {
+		age = max(age, f.w.Remember)
+	}
+	return time.Now().Add(-age).Unix()
 }
 
 // due says that the saved cursor has fallen so far behind that a restart would read much again.

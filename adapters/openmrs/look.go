@@ -2,6 +2,7 @@ package openmrs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -66,8 +67,15 @@ func (f *feed) lookAt(ctx context.Context, typ string) error {
 	}
 	from := f.from(typ)
 	newest := time.Time{}
+	var stuck error // a second that cannot be read to the end: what comes after is handed over, but the cursor stays
+	raised := func(t, now time.Time) time.Time {
+		if stuck != nil {
+			return time.Time{}
+		}
+		return f.cap(t, now)
+	}
 	for {
-		p, err := f.ask(ctx, typ, from, time.Time{})
+		p, err := f.ask(ctx, typ, from, time.Time{}, f.c.s.PageSize)
 		if err != nil {
 			return err
 		}
@@ -79,24 +87,26 @@ func (f *feed) lookAt(ctx context.Context, typ string) error {
 			newest = later(newest, r.updated.Truncate(time.Second))
 		}
 		if !p.full(f.c.s.PageSize) {
-			return f.hand(ctx, typ, f.events(p.rows), f.cap(later(newest, p.now), p.now))
+			if err := f.hand(ctx, typ, f.events(p.rows), raised(later(newest, p.now), p.now)); err != nil {
+				return err
+			}
+			return stuck
 		}
 		upTo := p.last().Truncate(time.Second)
 		if upTo.After(from) {
-			if err := f.hand(ctx, typ, f.events(p.rows), f.cap(upTo, p.now)); err != nil {
+			if err := f.hand(ctx, typ, f.events(p.rows), raised(upTo, p.now)); err != nil {
 				return err
 			}
 			from = upTo
 			continue
 		}
-		if err := f.hand(ctx, typ, f.events(p.rows), time.Time{}); err != nil {
-			return err
-		}
-		if err := f.walk(ctx, typ, from, from.Add(time.Second), p.total); err != nil {
+		if err := f.walk(ctx, typ, from, from.Add(time.Second)); errors.Is(err, errUnread) {
+			stuck = err
+		} else if err != nil {
 			return err
 		}
 		from = from.Add(time.Second)
-		if err := f.hand(ctx, typ, nil, f.cap(from, p.now)); err != nil {
+		if err := f.hand(ctx, typ, nil, raised(from, p.now)); err != nil {
 			return err
 		}
 	}
@@ -175,8 +185,8 @@ func (f *feed) events(rows []row) []event {
 }
 
 // ask searches for rows from a second on, and before another unless that is zero, oldest first.
-func (f *feed) ask(ctx context.Context, typ string, from, before time.Time) (page, error) {
-	q := url.Values{"_sort": {"_lastUpdated"}, "_count": {fmt.Sprint(f.c.s.PageSize)}}
+func (f *feed) ask(ctx context.Context, typ string, from, before time.Time, count int) (page, error) {
+	q := url.Values{"_sort": {"_lastUpdated"}, "_count": {fmt.Sprint(count)}}
 	if !from.IsZero() {
 		q.Add("_lastUpdated", "ge"+from.UTC().Format("2006-01-02T15:04:05Z"))
 	}
@@ -225,17 +235,21 @@ func (f *feed) read(ctx context.Context, typ, at string) (page, error) {
 // walks is how often a set of pages is read again until as many rows are seen as there are.
 const walks = 6
 
+// errUnread says that there are rows which were not seen.
+var errUnread = errors.New("rows change while they are read, or the pages expire")
+
 // walk reads all pages of the rows in [from, before), or from on where before is zero. Rows without a time get the server's.
-// A set that expires on the way (410) is begun again, and so is one that gave fewer rows than it has.
-func (f *feed) walk(ctx context.Context, typ string, from, before time.Time, total int) error {
-	seen := map[string]bool{}
+// A set that expires on the way (410) is begun again, and so is one that gave fewer rows than it has, with pages so large
+// that one may do.
+func (f *feed) walk(ctx context.Context, typ string, from, before time.Time) error {
+	seen, total, count := map[string]bool{}, -1, f.c.s.PageSize
 	for try := range walks {
-		p, err := f.ask(ctx, typ, from, before)
+		p, err := f.ask(ctx, typ, from, before, count)
 		if err != nil {
 			return err
 		}
 		if p.total != total {
-			clear(seen) // rows came or went: those that went were counted
+			clear(seen) // rows came or went, and those that went were counted
 			total = p.total
 		}
 		known := len(seen)
@@ -246,8 +260,9 @@ func (f *feed) walk(ctx context.Context, typ string, from, before time.Time, tot
 		if ended && (len(seen) >= total && total >= 0 || total < 0 && try > 0 && len(seen) == known) {
 			return nil
 		}
+		count = max(count, total) + 1
 	}
-	return fault.New(fault.Transient, "look for changes of %s: %d rows of a search cannot be read to the end: they change while they are read, or the pages expire", typ, max(total, len(seen)))
+	return &fault.Error{Class: fault.Transient, Err: errUnread, Text: fmt.Sprintf("look for changes of %s: of %d rows some are not seen: %v", typ, max(total, len(seen)), errUnread)}
 }
 
 // walkPages reads p and the pages that follow; ended is false if they expired.
@@ -281,7 +296,7 @@ func (f *feed) walkPages(ctx context.Context, typ string, p page, seen map[strin
 
 // walkAll is a look at a server whose rows have no times or no order.
 func (f *feed) walkAll(ctx context.Context, typ string, from time.Time, p page) error {
-	if err := f.walk(ctx, typ, from, time.Time{}, p.total); err != nil {
+	if err := f.walk(ctx, typ, from, time.Time{}); err != nil {
 		return err
 	}
 	low := p.now // before the walk: what came later is found by the next look

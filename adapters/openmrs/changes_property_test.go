@@ -1,0 +1,275 @@
+package openmrs_test
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/njia-health/njia/adapters/openmrs"
+	"github.com/njia-health/njia/conformance/adaptertest"
+	double "github.com/njia-health/njia/conformance/systems/openmrs"
+	"github.com/njia-health/njia/engine/adapter"
+	"github.com/njia-health/njia/engine/message"
+)
+
+// direct sends requests to a handler without a network, and does something of its own before some of them.
+type direct struct {
+	http.Handler
+	before []func() // one for each coming request; nil does nothing
+	fail   int      // so many requests get a 503
+	cut    int      // so many answers are lost
+}
+
+func (d *direct) RoundTrip(r *http.Request) (*http.Response, error) {
+	if len(d.before) > 0 {
+		do := d.before[0]
+		d.before = d.before[1:]
+		if do != nil {
+			do()
+		}
+	}
+	if t := httptrace.ContextClientTrace(r.Context()); t != nil && t.WroteHeaders != nil {
+		t.WroteHeaders()
+	}
+	if d.fail > 0 {
+		d.fail--
+		return &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+	}
+	in := r.Clone(r.Context())
+	in.Host = r.URL.Host
+	in.RequestURI = r.URL.RequestURI()
+	if in.Body == nil {
+		in.Body = http.NoBody
+	}
+	w := httptest.NewRecorder()
+	d.ServeHTTP(w, in)
+	if d.cut > 0 {
+		d.cut--
+		return nil, io.ErrUnexpectedEOF
+	}
+	return w.Result(), nil
+}
+
+// act is one thing that happens to the clinic, its server, or the engine.
+type act struct {
+	Do string
+	N  int
+	S  time.Duration
+}
+
+var acts = []string{"patient", "patient", "order", "order", "edit", "edit", "stop", "void", "revise", "wait", "wait", "wait",
+	"fail", "cut", "expire", "refuse", "restart", "meanwhile"}
+
+func genAct(t *rapid.T) act {
+	return act{
+		Do: rapid.SampledFrom(acts).Draw(t, "do"), N: rapid.IntRange(0, 7).Draw(t, "n"),
+		S: rapid.SampledFrom([]time.Duration{0, 300 * time.Millisecond, time.Second, 5 * time.Second, 20 * time.Second, 3 * time.Minute}).Draw(t, "s"),
+	}
+}
+
+// world is a clinic and a running source.
+type world struct {
+	s        *double.Server
+	rt       *direct
+	in       *adaptertest.Inbox
+	patients []string
+	orders   []string
+	voided   map[string]bool
+	taken    []message.Message // by inboxes before in
+	n        int
+	stop     func()
+	run      func()
+}
+
+func (w *world) all() []message.Message {
+	return append(w.taken[:len(w.taken):len(w.taken)], w.in.Taken()...)
+}
+
+func (w *world) mutate(a act) {
+	w.n++
+	switch a.Do {
+	case "patient":
+		for range a.N + 1 {
+			w.n++
+			w.patients = append(w.patients, w.s.Put(fmt.Sprintf(`{"resourceType":"Patient","id":"p%d","name":[{"family":"F%d"}]}`, w.n, w.n)))
+		}
+	case "order":
+		for range a.N + 1 {
+			w.n++
+			w.orders = append(w.orders, w.s.Put(fmt.Sprintf(`{"resourceType":"ServiceRequest","id":"o%d","status":"active","intent":"order"}`, w.n)))
+		}
+	case "edit":
+		if len(w.patients) > 0 {
+			id := w.patients[a.N%len(w.patients)]
+			w.s.Change("Patient", id, func(r map[string]any) { r["gender"] = fmt.Sprint("g", w.n) })
+		}
+	case "stop":
+		if id, ok := w.order(a.N); ok {
+			w.s.Stop("ServiceRequest", id)
+		}
+	case "void":
+		if id, ok := w.order(a.N); ok {
+			w.s.Void("ServiceRequest", id)
+			w.voided[id] = true
+		}
+	case "revise":
+		if id, ok := w.order(a.N); ok {
+			w.orders = append(w.orders, w.s.Revise(id, nil))
+		}
+	}
+}
+
+func (w *world) order(n int) (string, bool) {
+	if len(w.orders) == 0 {
+		return "", false
+	}
+	id := w.orders[n%len(w.orders)]
+	return id, !w.voided[id]
+}
+
+func (w *world) apply(script []act, i int) {
+	a := script[i]
+	switch a.Do {
+	case "wait":
+	case "fail":
+		w.rt.fail += a.N%3 + 1
+	case "cut":
+		w.rt.cut += a.N%3 + 1
+	case "expire":
+		w.s.ExpirePages()
+	case "refuse":
+		w.in.Refuse(a.N+1, nil)
+	case "restart":
+		w.stop()
+		w.taken = w.all()
+		w.in = w.in.Again()
+		w.run()
+	case "meanwhile": // the acts that follow happen between requests
+		for range a.N {
+			w.rt.before = append(w.rt.before, nil)
+		}
+		if i+1 < len(script) {
+			next := script[i+1]
+			w.rt.before = append(w.rt.before, func() { w.mutate(next) })
+		}
+	default:
+		w.mutate(a)
+	}
+	time.Sleep(a.S)
+}
+
+// TestChangesLosesAndRepeatsNothing plays clinics in which anything happens at any time, and then compares.
+func TestChangesLosesAndRepeatsNothing(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		script := rapid.SliceOfN(rapid.Custom(genAct), 1, 40).Draw(rt, "script")
+		opts := double.Options{Shuffle: uint64(rapid.IntRange(0, 3).Draw(rt, "shuffle")), LivePages: rapid.Bool().Draw(rt, "live")}
+		skew := rapid.SampledFrom([]time.Duration{0, -time.Hour, 26 * time.Hour}).Draw(rt, "skew")
+		size := rapid.IntRange(1, 5).Draw(rt, "page-size")
+		since := rapid.SampledFrom([]string{"now", "beginning"}).Draw(rt, "since")
+		var wrong string
+		synctest.Test(t, func(t *testing.T) {
+			opts.Open, opts.Now = true, func() time.Time { return time.Now().Add(skew) }
+			wrong = play(t, double.New(opts), script, size, since)
+		})
+		if wrong != "" {
+			rt.Fatal(wrong)
+		}
+	})
+}
+
+func play(t *testing.T, s *double.Server, script []act, size int, since string) string {
+	w := &world{s: s, rt: &direct{Handler: s}, in: &adaptertest.Inbox{}, voided: map[string]bool{}}
+	with := openmrs.DefaultChanges()
+	with.Resource, with.Since, with.Sweep.Every, with.Sweep.Per = []string{"Patient", "ServiceRequest"}, since, time.Minute, 80
+	with.Every = 30 * time.Second
+	c, err := openmrs.OpenOver(adapter.Env{System: "openmrs", Log: slog.New(slog.DiscardHandler)}, openmrs.Settings{URL: "http://emr.example/openmrs", PageSize: size}, w.rt)
+	if err != nil {
+		return err.Error()
+	}
+	w.run = func() {
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		in := w.in
+		go func() {
+			defer close(ended)
+			for ctx.Err() == nil { // the engine starts a source again that gave up
+				if err := c.Changes(ctx, with, in); err != nil {
+					time.Sleep(time.Second)
+				}
+			}
+		}()
+		w.stop = func() { cancel(); <-ended }
+	}
+	w.run()
+	time.Sleep(2 * time.Second) // past the second that since: now means
+	for i := range script {
+		w.apply(script, i)
+	}
+	w.rt.before, w.rt.fail, w.rt.cut = nil, 0, 0
+	w.in.Refuse(0, nil)
+	time.Sleep(10 * time.Minute) // the longest wait after failures, and sweeps of all there is
+	synctest.Wait()
+	wrong := w.compare()
+	w.stop()
+	return wrong
+}
+
+// compare says what was lost or repeated.
+func (w *world) compare() string {
+	last := map[string]message.Message{}
+	ids := map[message.ID]bool{}
+	for _, m := range w.all() {
+		name := m.Headers["resource"] + "/" + m.Headers["id"]
+		if ids[m.ID] {
+			return fmt.Sprintf("message %s of %s came twice", m.ID, name)
+		}
+		ids[m.ID] = true
+		if old, ok := last[name]; ok {
+			if m.Event == message.Create {
+				return fmt.Sprintf("%s is created twice", name)
+			}
+			if m.Event == old.Event && string(m.Body) == string(old.Body) && m.Headers["version"] == old.Headers["version"] {
+				return fmt.Sprintf("%s is repeated:\n%s", name, m.Body)
+			}
+		} else if m.Event != message.Create {
+			return fmt.Sprintf("%s begins with %q", name, m.Event)
+		}
+		last[name] = m
+	}
+	for _, id := range w.patients {
+		if wrong := same(last["Patient/"+id], w.s.Resource("Patient", id)); wrong != "" {
+			return "Patient " + id + ": " + wrong
+		}
+	}
+	for _, id := range w.orders {
+		m, ok := last["ServiceRequest/"+id]
+		if w.voided[id] {
+			if ok && m.Event != message.Delete && !strings.Contains(string(m.Body), `"completed"`) {
+				return fmt.Sprintf("ServiceRequest %s was voided; its last event is %q: %s", id, m.Event, m.Body)
+			}
+			continue
+		}
+		if wrong := same(m, w.s.Resource("ServiceRequest", id)); wrong != "" {
+			return "ServiceRequest " + id + ": " + wrong
+		}
+	}
+	return ""
+}
+
+func same(m message.Message, want []byte) string {
+	if string(m.Body) == string(want) {
+		return ""
+	}
+	return fmt.Sprintf("the last event is %q %s, and it is now\n%s", m.Event, cmp.Or(string(m.Body), "none"), want)
+}
