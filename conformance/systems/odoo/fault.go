@@ -1,6 +1,7 @@
 package odoo
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -68,7 +69,7 @@ func noDatabase(name string) *fault {
 
 // asFault is err as an exception; what is none is a fault of the double.
 func asFault(err error) *fault {
-	if f, ok := err.(*fault); ok {
+	if f, ok := errors.AsType[*fault](err); ok {
 		return f
 	}
 	return &fault{"builtins.RuntimeError", "double: " + err.Error()}

@@ -35,11 +35,11 @@ var methods = map[string]method{
 	"default_get": {true, []string{"*fields_list"}, runDefaultGet},
 	"check_access_rights": {true, []string{"*operation", "raise_exception"}, func(t *tx, m *model, _ []int64, a map[string]any) (any, error) {
 		op, _ := a["operation"].(string)
-		err := t.allowed(m, op)
-		if raise, given := a["raise_exception"]; err != nil && given && !truthy(raise) {
-			return false, nil
+		raise, given := a["raise_exception"]
+		if err := t.allowed(m, op); err != nil && (!given || truthy(raise)) {
+			return nil, err
 		}
-		return err == nil, err
+		return t.allowed(m, op) == nil, nil
 	}},
 	"read": {false, []string{"fields", "load"}, func(t *tx, m *model, ids []int64, a map[string]any) (any, error) {
 		return t.read(m, ids, stringsOf(a["fields"]), rawLoad(a))

@@ -141,7 +141,7 @@ func TestCommands(t *testing.T) {
 	s := clinic()
 	id, lines := order(t, s)
 	write := func(commands ...any) answer {
-		return rpc(t, s, "sale.order", "write", list{list{id}, dict{"order_line": list(commands)}}, nil)
+		return rpc(t, s, "sale.order", "write", list{list{id}, dict{"order_line": commands}}, nil)
 	}
 	write(list{1, lines[0], dict{"product_uom_qty": 5}}, list{2, lines[1]}, list{0, 0, dict{"product_id": 3, "name": "text"}})
 	got := []string{}

@@ -14,7 +14,7 @@ func (s *Server) xmlrpc(w http.ResponseWriter, r *http.Request, service string, 
 	text, _ := io.ReadAll(r.Body)
 	var b strings.Builder
 	b.WriteString("<?xml version=\"1.0\"?>\n<methodResponse>\n")
-	head := b.Len()
+	head := b.String()
 	method, args, err := parseCall(text)
 	if err == nil {
 		var result any
@@ -25,12 +25,13 @@ func (s *Server) xmlrpc(w http.ResponseWriter, r *http.Request, service string, 
 		}
 	}
 	if err != nil {
-		whole := b.String()[:head]
 		b.Reset()
-		b.WriteString(whole)
+		b.WriteString(head)
 		code, message := xmlFault(asFault(err), old)
 		b.WriteString("<fault>\n")
-		appendXML(&b, ordered.Of("faultCode", code, "faultString", message))
+		if err := appendXML(&b, ordered.Of("faultCode", code, "faultString", message)); err != nil {
+			panic(err) // numbers and text always have a form
+		}
 		b.WriteString("</fault>\n")
 	}
 	b.WriteString("\n</methodResponse>\n")

@@ -61,8 +61,7 @@ func expat(text []byte, err error) *fault {
 	line := bytes.Count(text, []byte("\n")) + 1
 	column := len(text) - (bytes.LastIndexByte(text, '\n') + 1)
 	problem := "no element found"
-	var syntax *xml.SyntaxError
-	if errors.As(err, &syntax) && !strings.Contains(syntax.Msg, "unexpected EOF") {
+	if syntax, ok := errors.AsType[*xml.SyntaxError](err); ok && !strings.Contains(syntax.Msg, "unexpected EOF") {
 		problem, line, column = "not well-formed (invalid token)", syntax.Line, 0
 		if strings.Contains(syntax.Msg, "closed by") {
 			problem = "mismatched tag"
@@ -79,7 +78,7 @@ func parseCall(text []byte) (method string, args []any, err error) {
 	dec := xml.NewDecoder(bytes.NewReader(text))
 	for {
 		tok, err := dec.Token()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			if method == "" && !bytes.Contains(text, []byte("<methodName>")) {
 				return "", nil, expat(text, io.ErrUnexpectedEOF)
 			}
@@ -100,7 +99,7 @@ func parseCall(text []byte) (method string, args []any, err error) {
 		case "value":
 			v, err := parseValue(dec)
 			if err != nil {
-				if f, ok := err.(*fault); ok {
+				if f, ok := errors.AsType[*fault](err); ok {
 					return "", nil, f
 				}
 				return "", nil, expat(text, err)

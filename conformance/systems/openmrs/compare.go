@@ -2,7 +2,6 @@ package openmrs
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -132,7 +131,7 @@ func dateTest(value string) (func(time.Time) bool, error) {
 	}
 	at, ok := parseDate(rest)
 	if !ok {
-		return nil, fmt.Errorf("Invalid date/time format: %q", rest)
+		return nil, badRequest("Invalid date/time format: %q", rest)
 	}
 	switch prefix {
 	case "eq":
@@ -148,5 +147,5 @@ func dateTest(value string) (func(time.Time) bool, error) {
 	case "lt", "eb":
 		return func(t time.Time) bool { return t.Before(at.from) }, nil
 	}
-	return nil, fmt.Errorf("Unable to parse date parameter %q: unknown prefix %q", value, prefix)
+	return nil, badRequest("Unable to parse date parameter %q: unknown prefix %q", value, prefix)
 }

@@ -189,6 +189,19 @@ func TestLastUpdated(t *testing.T) {
 	}
 }
 
+// What a test read, altered and put back is changed now, whatever its meta says.
+func TestPutAgain(t *testing.T) {
+	c := newClock()
+	s := openmrs.New(openmrs.Options{Now: c.now})
+	s.Put(task("t1", "requested"))
+	read := get(t, s, "Task/t1").body
+	c.at = c.at.Add(time.Hour)
+	s.Put(read)
+	if got := get(t, s, "Task/t1").body["meta"].(map[string]any)["lastUpdated"]; got != "2026-11-22T08:00:00.000+00:00" {
+		t.Errorf("lastUpdated = %v", got)
+	}
+}
+
 func TestDrugOrders(t *testing.T) {
 	s := openmrs.New(openmrs.Options{Now: newClock().now})
 	clinic := s.Seed(0)

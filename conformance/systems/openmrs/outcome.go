@@ -1,6 +1,7 @@
 package openmrs
 
 import (
+	"fmt"
 	"net/http"
 
 	"github.com/njia-health/njia/conformance/systems/ordered"
@@ -39,6 +40,13 @@ func (s *Server) writeRecord(w http.ResponseWriter, status int, r *record) {
 	w.Header().Set("Last-Modified", r.updated().Format(http.TimeFormat))
 	writeFHIR(w, status, r.resource(s.now()))
 }
+
+// badRequestError is what HAPI says to a request it cannot read, answered as 400.
+type badRequestError string
+
+func (e badRequestError) Error() string { return string(e) }
+
+func badRequest(format string, a ...any) error { return badRequestError(fmt.Sprintf(format, a...)) }
 
 func notKnown(w http.ResponseWriter, typ, id string) {
 	outcome(w, http.StatusNotFound, "Resource of type "+typ+" with ID "+id+" is not known")

@@ -35,7 +35,7 @@ type pageSet struct {
 func (s *Server) newPageSet(r *http.Request, typ, query string) (*pageSet, error) {
 	values, err := url.ParseQuery(query)
 	if err != nil {
-		return nil, fmt.Errorf("Invalid query: %s", query)
+		return nil, badRequest("Invalid query: %s", query)
 	}
 	set := &pageSet{
 		id: s.newUUID(), typ: typ, query: query, includes: values["_include"],
@@ -49,7 +49,7 @@ func (s *Server) newPageSet(r *http.Request, typ, query string) (*pageSet, error
 	if text := values.Get("_count"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 0 {
-			return nil, fmt.Errorf("Invalid _count value: %q", text)
+			return nil, badRequest("Invalid _count value: %q", text)
 		}
 		set.count = min(n, maximumCount)
 		if n == 0 {
@@ -209,17 +209,17 @@ func (s *Server) target(v any, typ string) *record {
 func parseInclude(typ, include string) (path, target string, err error) {
 	parts := strings.Split(include, ":")
 	if len(parts) < 2 || parts[0] != typ {
-		return "", "", fmt.Errorf("Invalid _include parameter value: %q", include)
+		return "", "", badRequest("Invalid _include parameter value: %q", include)
 	}
 	p, ok := paramOf(typ, parts[1])
 	if !ok || p.kind != ref {
-		return "", "", fmt.Errorf("Invalid _include parameter value: %q", include)
+		return "", "", badRequest("Invalid _include parameter value: %q", include)
 	}
 	if len(parts) > 2 {
 		target = parts[2]
 	}
 	if i := slices.Index(p.paths, ""); i >= 0 {
-		return "", "", fmt.Errorf("Invalid _include parameter value: %q", include)
+		return "", "", badRequest("Invalid _include parameter value: %q", include)
 	}
 	return p.paths[0], target, nil
 }

@@ -133,7 +133,7 @@ func patchAt(v any, path []string, op string, value any) (any, error) {
 		if step == "-" {
 			i, err = len(v), nil
 		}
-		if err != nil || i < 0 || i > len(v) || i == len(v) && !(last && op == "add") {
+		if err != nil || i < 0 || i > len(v) || i == len(v) && (!last || op != "add") {
 			return nil, fmt.Errorf("no such index in target array")
 		}
 		if !last {

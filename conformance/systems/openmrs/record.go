@@ -102,9 +102,13 @@ func (s *Server) Put(resource any) (id string) {
 	if err != nil {
 		panic(err)
 	}
+	if !r.changed.IsZero() {
+		r.changed = s.now()
+	}
 	return r.id
 }
 
+// put keeps a resource that is as old, or was changed last, as its meta says.
 func (s *Server) put(resource any) (*record, error) {
 	body, err := parseResource(resource)
 	if err != nil {

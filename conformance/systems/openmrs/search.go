@@ -13,7 +13,10 @@ import (
 func (s *Server) search(w http.ResponseWriter, r *http.Request, typ string) {
 	query := r.URL.RawQuery
 	if r.Method == http.MethodPost {
-		r.ParseForm()
+		if err := r.ParseForm(); err != nil {
+			outcome(w, http.StatusBadRequest, "Invalid form: "+err.Error())
+			return
+		}
 		query = r.Form.Encode()
 	}
 	set, err := s.newPageSet(r, typ, query)
@@ -28,7 +31,7 @@ func (s *Server) search(w http.ResponseWriter, r *http.Request, typ string) {
 func (s *Server) matching(typ, query string) ([]*record, error) {
 	values, err := url.ParseQuery(query)
 	if err != nil {
-		return nil, fmt.Errorf("Invalid query: %s", query)
+		return nil, badRequest("Invalid query: %s", query)
 	}
 	tests := []func(*record) bool{}
 	for _, name := range slices.Sorted(keysOf(values)) {
@@ -90,7 +93,7 @@ func (s *Server) sort(rows []*record, by string) error {
 	}
 	p, ok := paramOf(rowsType(rows), name)
 	if !ok && len(rows) > 0 {
-		return fmt.Errorf("Unknown _sort parameter value %q", by)
+		return badRequest("Unknown _sort parameter value %q", by)
 	}
 	first := func(r *record) string {
 		for _, path := range p.paths {
@@ -125,7 +128,7 @@ func (s *Server) test(typ, name, value string) (func(*record) bool, error) {
 	name, modifier, _ := strings.Cut(name, ":")
 	p, ok := paramOf(typ, name)
 	if !ok {
-		return nil, fmt.Errorf("Invalid request: The FHIR endpoint on this server does not know how to handle GET operation[%s] with parameters [[%s]]", typ, name)
+		return nil, badRequest("Invalid request: The FHIR endpoint on this server does not know how to handle GET operation[%s] with parameters [[%s]]", typ, name)
 	}
 	if chained {
 		return s.chainTest(p, typ, name, modifier, chain, value)
