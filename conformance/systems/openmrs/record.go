@@ -23,7 +23,10 @@ type record struct {
 	action   string // NEW, REVISE, DISCONTINUE
 	previous string // uuid
 	stopped  time.Time
-	hidden   bool // a drug order of action DISCONTINUE: FHIR2 does not show those
+	expired  time.Time // autoExpireDate, once it is over
+	// fulfilled says that the fulfiller status is COMPLETED.
+	fulfilled bool
+	hidden    bool // a drug order of action DISCONTINUE: FHIR2 does not show those
 }
 
 // immutable are the types whose _lastUpdated is dateCreated alone: a stop, a

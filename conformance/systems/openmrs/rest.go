@@ -139,6 +139,13 @@ func date3(t time.Time) any {
 	return t.Format(restTime)
 }
 
+func fulfillerStatus(rec *record) any {
+	if rec.fulfilled {
+		return "COMPLETED"
+	}
+	return nil
+}
+
 func (s *Server) restOrder(r *http.Request, rec *record) *ordered.Map {
 	var previous any
 	if rec.previous != "" {
@@ -158,6 +165,8 @@ func (s *Server) restOrder(r *http.Request, rec *record) *ordered.Map {
 		"previousOrder", previous,
 		"dateActivated", rec.created.Format(restTime),
 		"dateStopped", date3(rec.stopped),
+		"autoExpireDate", date3(rec.expired),
+		"fulfillerStatus", fulfillerStatus(rec),
 		"encounter", s.restLinked(r, rec, "encounter", "encounter"),
 		"orderer", s.restLinked(r, rec, "requester", "provider"),
 		"voided", rec.voided,

@@ -33,14 +33,28 @@ func (s *Server) stop(r *record) {
 }
 
 // Expire lets the time of an order run out (autoExpireDate): a ServiceRequest
-// becomes completed, a MedicationRequest stopped. OpenMRS makes no event of it.
+// becomes completed, a MedicationRequest stopped. OpenMRS makes no event of it,
+// and it is no stop: dateStopped stays empty.
 func (s *Server) Expire(typ, id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.must(typ, id)
 	s.stop(r)
+	r.stopped, r.expired = time.Time{}, r.stopped
 	if typ == "MedicationRequest" {
 		r.body.Set("status", "stopped")
+	}
+}
+
+// Fulfil gives an order the fulfiller status COMPLETED. FHIR2 shows that of a
+// MedicationRequest only.
+func (s *Server) Fulfil(typ, id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.must(typ, id)
+	r.fulfilled = true
+	if typ == "MedicationRequest" {
+		r.body.Set("status", "completed")
 	}
 }
 
