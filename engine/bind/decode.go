@@ -451,3 +451,10 @@ func (d *decoder) missing(n *Node, f field) {
 	}
 	d.errs.Add(e)
 }
+
+// DecodeValue is Decode for one value of any of the types that a field can have. name is what errors call it.
+func DecodeValue(n *Node, name string, into any) diag.List {
+	d := decoder{path: []string{name}}
+	d.value(n, reflect.ValueOf(into).Elem(), field{})
+	return d.errs
+}

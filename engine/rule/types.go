@@ -25,38 +25,42 @@ type Doc struct {
 type Set struct {
 	Version string            // digest of all files and shipped packs in use: 12 hex digits
 	Files   map[string][]byte // every file read, by the name that a Pos has; it can be loaded again from this
-	Engine  *Engine           // nil where the set has no engine document
-	Packs   []*Pack
-	Systems []*System
-	Routes  []*Route
-	Maps    []*Map
-	Tests   []*Test
+	// Overrides are what the site says otherwise than its packs.
+	Overrides []Override
+	Engine    *Engine // nil where the set has no engine document
+	Packs     []*Pack
+	Systems   []*System
+	Routes    []*Route
+	Maps      []*Map
+	Tests     []*Test
 }
 
 // Engine is the engine: document.
 type Engine struct {
 	Doc
-	Journal   string                `doc:"where messages are kept: a folder"`
-	Listen    string                `doc:"address of metrics and health"`
-	TLS       *bind.Node            `doc:"certificate and key of that listener"`
-	Auth      *bind.Node            `doc:"bearer token that metrics need off loopback"`
-	Bind      map[string]string     `doc:"which provider serves each port"`
-	Packs     map[string]*bind.Node `doc:"packs in use and their settings"`
-	Retry     *Retry                `doc:"default for all routes"`
-	On        map[string]*bind.Node `doc:"default for all routes"`
-	Retention Retention             `doc:"how long ended messages are kept"`
-	Remember  time.Duration         `doc:"how long an id counts as a repeat"`
-	MaxBody   bind.Size             `doc:"largest body that a source takes"`
-	Secrets   bind.Path             `doc:"folder with one file for each secret"`
-	Workers   int                   `doc:"messages that run at once; 0 means twice the processors"`
-	Limits    bind.Node             `doc:"of expressions"`
+	Journal   string                // folder of the messages; "" is data below the rule set
+	Listen    string                // address of metrics and health
+	TLS       *bind.Node            // certificate and key of that listener
+	Auth      *bind.Node            // bearer token that it needs off loopback
+	Bind      map[string]string     // which provider serves each port
+	Packs     map[string]*bind.Node // packs in use and their settings
+	Retry     *Retry                // default for all routes
+	On        map[string]*bind.Node // default for all routes
+	Retention Retention             // how long ended messages are kept
+	Remember  time.Duration         // how long an id counts as a repeat
+	MaxBody   bind.Size             // largest body that a source takes
+	Secrets   bind.Path             // folder with one file for each secret
 }
 
 // Retention is how long ended messages are kept, by status. Zero keeps for ever; open messages are always kept.
 type Retention struct {
-	Delivered, Filtered, Duplicate, Dead, Discarded time.Duration
-	Bodies                                          time.Duration // of delivered ones
-	MaxSize                                         bind.Size
+	Delivered time.Duration `yaml:"delivered" doc:"how long delivered messages are kept"`
+	Filtered  time.Duration `yaml:"filtered" doc:"how long filtered ones are"`
+	Duplicate time.Duration `yaml:"duplicate" doc:"how long repeats are"`
+	Dead      time.Duration `yaml:"dead" doc:"how long dead letters are"`
+	Discarded time.Duration `yaml:"discarded" doc:"how long discarded ones are"`
+	Bodies    time.Duration `yaml:"bodies" doc:"how long the bodies of delivered ones are"`
+	MaxSize   bind.Size     `yaml:"max-size" doc:"size of the journal at which the oldest ended messages go"`
 }
 
 // Pack is the pack: document.
@@ -154,8 +158,8 @@ type Route struct {
 
 // Store is what of a message is kept.
 type Store struct {
-	Filtered string // no-body (default), body, none
-	Body     string // always (default), until-delivered
+	Filtered string `yaml:"filtered" enum:"no-body,body" doc:"what is kept of a filtered message; no-body unless said otherwise"`
+	Body     string `yaml:"body" enum:"always,until-delivered" doc:"how long a body is kept; always unless said otherwise"`
 }
 
 // On is what becomes of a failure of one class.
@@ -320,4 +324,12 @@ type Expect struct {
 	Key     string
 	ID      string
 	Exactly bool
+}
+
+// Override is a document of the site that is merged over one of a pack.
+type Override struct {
+	Kind, Name string
+	Pos        diag.Pos
+	Pack       string
+	Changes    []string // the paths that it sets
 }

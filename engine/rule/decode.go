@@ -1,0 +1,399 @@
+package rule
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/njia-health/njia/engine/bind"
+	"github.com/njia-health/njia/engine/diag"
+	"github.com/njia-health/njia/engine/fault"
+)
+
+// kinds are the first keys that say what a document is.
+var kinds = []string{"engine", "pack", "system", "route", "map", "test", "port"}
+
+var kebab = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
+
+// reader decodes documents, and gathers what is wrong.
+type reader struct {
+	errs  diag.List
+	files func(doc *Doc, rel string) ([]byte, string, error)
+}
+
+func (r *reader) at(n *bind.Node, format string, args ...any) *diag.Error {
+	e := diag.Errorf(n.Pos, format, args...)
+	if n.Kind == bind.String && n.Style == bind.Plain {
+		e.Len = len([]rune(n.Text))
+	}
+	r.errs.Add(e)
+	return &r.errs[len(r.errs)-1]
+}
+
+// known reports the keys of a map that are not among names.
+func (r *reader) known(n *bind.Node, what string, names ...string) {
+	for _, k := range n.Keys {
+		if !slices.Contains(names, k.Name) {
+			e := diag.Errorf(k.Pos, "%s has no key %q", what, k.Name)
+			e.Hint, e.Len = diag.DidYouMean(k.Name, names), len([]rune(k.Name))
+			r.errs.Add(e)
+		}
+	}
+}
+
+// into decodes one value.
+func into[T any](r *reader, n *bind.Node, name string, v *T) {
+	if n == nil {
+		return
+	}
+	r.errs.Add(bind.DecodeValue(n, name, v)...)
+}
+
+func (r *reader) text(n *bind.Node, what string) string {
+	if n == nil {
+		return ""
+	}
+	if n.Kind != bind.String && n.Kind != bind.Number && n.Kind != bind.Bool {
+		r.at(n, "%s is text, this is %s", what, n.Kind)
+		return ""
+	}
+	return n.Text
+}
+
+func (r *reader) doc(n *bind.Node, file, pack string) Doc {
+	d := Doc{Node: n, File: file, Pack: pack}
+	if len(n.Items) > 0 {
+		d.Pos = n.Items[0].Pos
+		d.Name = r.text(n.Items[0], n.Keys[0].Name)
+	}
+	d.About = r.text(n.Get("about"), "about")
+	return d
+}
+
+func (r *reader) engine(d Doc) *Engine {
+	n := d.Node
+	e := &Engine{Doc: d}
+	r.known(n, "an engine", "engine", "about", "journal", "listen", "tls", "auth", "bind", "packs", "retry", "on", "retention", "remember", "max-body", "secrets", "override")
+	if j := n.Get("journal"); j != nil {
+		var p bind.Path
+		into(r, j, "journal", &p)
+		e.Journal = string(p)
+		if strings.Contains(j.Text, "://") {
+			r.at(j, "this version keeps its journal in a folder").Hint = "write journal: ./data"
+		}
+	}
+	e.Listen = r.text(n.Get("listen"), "listen")
+	e.TLS, e.Auth = n.Get("tls"), n.Get("auth")
+	into(r, n.Get("bind"), "bind", &e.Bind)
+	if p := n.Get("packs"); p != nil {
+		e.Packs = map[string]*bind.Node{}
+		if p.Kind != bind.Map && p.Kind != bind.Null {
+			r.at(p, "packs is a map of pack names to their settings, this is %s", p.Kind).Hint = "write packs: { openmrs-odoo: {} }"
+		}
+		for i, k := range p.Keys {
+			e.Packs[k.Name] = p.Items[i]
+			if p.Items[i].Kind == bind.Null {
+				e.Packs[k.Name] = &bind.Node{Kind: bind.Map, Pos: k.Pos}
+			}
+		}
+	}
+	e.Retry = r.retry(n.Get("retry"))
+	if on := n.Get("on"); on != nil {
+		e.On = map[string]*bind.Node{}
+		for i, k := range on.Keys {
+			e.On[k.Name] = on.Items[i]
+		}
+	}
+	into(r, n.Get("retention"), "retention", &e.Retention)
+	into(r, n.Get("remember"), "remember", &e.Remember)
+	into(r, n.Get("max-body"), "max-body", &e.MaxBody)
+	into(r, n.Get("secrets"), "secrets", &e.Secrets)
+	return e
+}
+
+func (r *reader) retry(n *bind.Node) *Retry {
+	if n == nil {
+		return nil
+	}
+	var v Retry
+	into(r, n, "retry", &v)
+	return &v
+}
+
+func (r *reader) pack(d Doc) *Pack {
+	n := d.Node
+	p := &Pack{Doc: d, Settings: map[string]*Setting{}, Values: map[string]any{}}
+	r.known(n, "a pack", "pack", "about", "version", "settings")
+	p.Version = r.text(n.Get("version"), "version")
+	if s := n.Get("settings"); s != nil {
+		if s.Kind != bind.Map {
+			r.at(s, "settings is a map of names, this is %s", s.Kind)
+			return p
+		}
+		for i, k := range s.Keys {
+			var st Setting
+			item := s.Items[i]
+			into(r, item, k.Name, &st)
+			st.Pos = k.Pos
+			if st.Type == "" {
+				r.errs.Add(diag.Errorf(k.Pos, "setting %s has no type", k.Name).WithHint("add type: text, number, boolean, duration, list or map"))
+			}
+			if st.Default != nil {
+				if want := misfit(&st, st.Default); want != "" {
+					r.at(item.Get("default"), "the default of %s is %s, this is not", k.Name, want)
+				}
+			}
+			p.Settings[k.Name] = &st
+		}
+	}
+	return p
+}
+
+// misfit says what a setting should be, where v is not that; "" where it fits.
+func misfit(s *Setting, v any) string {
+	ok := true
+	switch s.Type {
+	case "text":
+		_, ok = v.(string)
+	case "number":
+		switch v.(type) {
+		case string, bool, []any, map[string]any:
+			ok = false
+		}
+	case "boolean":
+		_, ok = v.(bool)
+	case "duration":
+		t, is := v.(string)
+		_, err := bind.ParseDuration(t)
+		ok = is && err == nil
+	case "list":
+		_, ok = v.([]any)
+	case "map":
+		_, ok = v.(map[string]any)
+	}
+	if !ok {
+		return map[string]string{"text": "text", "number": "a number", "boolean": "true or false", "duration": "a duration such as 15s", "list": "a list", "map": "a map"}[s.Type]
+	}
+	if len(s.Enum) > 0 && !slices.Contains(s.Enum, v) {
+		parts := make([]string, len(s.Enum))
+		for i, e := range s.Enum {
+			parts[i] = fmt.Sprint(e)
+		}
+		return "one of " + strings.Join(parts, ", ")
+	}
+	return ""
+}
+
+// systemKeys are those of every system; the rest are its adapter's.
+var systemKeys = []string{"system", "adapter", "about", "limits", "breaker", "retry", "answers", "enabled", "window", "override"}
+
+func (r *reader) system(d Doc) *System {
+	n := d.Node
+	s := &System{Doc: d, Adapter: r.text(n.Get("adapter"), "adapter")}
+	rest := &bind.Node{Kind: bind.Map, Pos: n.Pos, Base: n.Base}
+	for i, k := range n.Keys {
+		if !slices.Contains(systemKeys, k.Name) {
+			rest.Keys = append(rest.Keys, k)
+			rest.Items = append(rest.Items, n.Items[i])
+		}
+	}
+	s.Settings = rest
+	into(r, n.Get("limits"), "limits", &s.Limits)
+	into(r, n.Get("breaker"), "breaker", &s.Breaker)
+	s.Retry = r.retry(n.Get("retry"))
+	s.Answers = r.answers(n.Get("answers"))
+	into(r, n.Get("enabled"), "enabled", &s.Enabled)
+	s.Window = r.window(n.Get("window"))
+	return s
+}
+
+func (r *reader) window(n *bind.Node) *Window {
+	if n == nil {
+		return nil
+	}
+	var w Window
+	into(r, n, "window", &w)
+	w.Pos = n.Pos
+	return &w
+}
+
+func (r *reader) answers(n *bind.Node) []Answer {
+	if n == nil {
+		return nil
+	}
+	var out []Answer
+	into(r, n, "answers", &out)
+	items := n.Items
+	if n.Kind != bind.List {
+		items = []*bind.Node{n}
+	}
+	for i, a := range out {
+		if a.Class != "" && a.Class != "ok" && !isClass(a.Class) {
+			c := items[i].Get("class")
+			r.at(c, "%q is no failure class", a.Class).Hint = diag.DidYouMean(a.Class, append(classNames(), "ok"))
+		}
+	}
+	return out
+}
+
+func classNames() []string {
+	out := make([]string, len(fault.Classes))
+	for i, c := range fault.Classes {
+		out[i] = string(c)
+	}
+	return out
+}
+
+func isClass(s string) bool { return slices.Contains(fault.Classes, fault.Class(s)) }
+
+var routeKeys = []string{"route", "about", "from", "with", "accept", "schema", "id", "remember", "key", "keys", "when", "steps", "to", "reply", "retry", "on",
+	"order", "ack", "expire", "priority", "window", "store", "max-body", "enabled", "override"}
+
+func (r *reader) route(d Doc) *Route {
+	n := d.Node
+	rt := &Route{Doc: d, With: n.Get("with"), Schema: n.Get("schema"), ID: n.Get("id"), Key: n.Get("key"), Keys: n.Get("keys"), When: n.Get("when")}
+	r.known(n, "a route", routeKeys...)
+	if f := n.Get("from"); f != nil {
+		rt.From, rt.FromPos = r.text(f, "from"), f.Pos
+	} else {
+		r.errs.Add(diag.Errorf(d.Pos, "route %s has no from", d.Name).WithHint("add from: SYSTEM.SOURCE, such as openmrs.changes"))
+	}
+	rt.Accept = r.text(n.Get("accept"), "accept")
+	if rt.Keys != nil && rt.Keys.Kind != bind.Map {
+		r.at(rt.Keys, "keys is a map of names to ${…}, this is %s", rt.Keys.Kind)
+		rt.Keys = nil
+	}
+	into(r, n.Get("remember"), "remember", &rt.Remember)
+	into(r, n.Get("expire"), "expire", &rt.Expire)
+	into(r, n.Get("priority"), "priority", &rt.Priority)
+	into(r, n.Get("max-body"), "max-body", &rt.MaxBody)
+	into(r, n.Get("enabled"), "enabled", &rt.Enabled)
+	into(r, n.Get("store"), "store", &rt.Store)
+	rt.Order = r.word(n.Get("order"), "order", "strict", "pass-held", "none")
+	rt.Ack = r.word(n.Get("ack"), "ack", "accepted", "delivered")
+	rt.Retry, rt.Window = r.retry(n.Get("retry")), r.window(n.Get("window"))
+	rt.Steps = r.steps(n.Get("steps"), "steps")
+	rt.To = r.targets(n.Get("to"), "to")
+	rt.On = r.on(n.Get("on"))
+	rt.Reply = r.reply(n.Get("reply"))
+	if rt.To == nil && rt.Steps == nil && rt.Reply == nil {
+		r.errs.Add(diag.Errorf(d.Pos, "route %s does nothing with its messages", d.Name).WithHint("add to: SYSTEM.OPERATION, or steps"))
+	}
+	return rt
+}
+
+func (r *reader) word(n *bind.Node, what string, known ...string) string {
+	t := r.text(n, what)
+	if t != "" && !slices.Contains(known, t) {
+		r.at(n, "%s is one of %s, this is %q", what, strings.Join(known, ", "), t).Hint = diag.DidYouMean(t, known)
+	}
+	return t
+}
+
+func (r *reader) on(n *bind.Node) map[string]On {
+	if n == nil {
+		return nil
+	}
+	if n.Kind != bind.Map {
+		r.at(n, "on is a map of failure classes, this is %s", n.Kind).Hint = "write on: { rejected: hold }"
+		return nil
+	}
+	out := map[string]On{}
+	for i, k := range n.Keys {
+		v := n.Items[i]
+		if !isClass(k.Name) {
+			e := diag.Errorf(k.Pos, "%q is no failure class", k.Name)
+			e.Hint, e.Len = diag.DidYouMean(k.Name, classNames()), len(k.Name)
+			r.errs.Add(e)
+			continue
+		}
+		on := On{Pos: v.Pos}
+		switch {
+		case v.Kind == bind.String:
+			on.Do = r.word(v, "on", "retry", "hold", "dead-letter", "filter")
+		case v.Kind == bind.Map:
+			on.Do = r.word(v.Get("do"), "do", "retry", "hold", "dead-letter", "filter")
+			if t := v.Get("to"); t != nil {
+				rest := v
+				if t.Kind == bind.String {
+					c := *v
+					c.Keys, c.Items = nil, nil
+					for j, kk := range v.Keys {
+						if kk.Name != "do" {
+							c.Keys, c.Items = append(c.Keys, kk), append(c.Items, v.Items[j])
+						}
+					}
+					rest = &c
+				} else {
+					rest = t
+				}
+				if ts := r.targets(rest, "on."+k.Name); len(ts) > 0 {
+					on.To = &ts[0]
+				}
+			}
+			if on.Do == "" && on.To == nil {
+				r.at(v, "say what becomes of it").Hint = "write hold, dead-letter, retry, filter, or { to: SYSTEM.OPERATION }"
+			}
+		default:
+			r.at(v, "say what becomes of it, this is %s", v.Kind)
+		}
+		out[k.Name] = on
+	}
+	return out
+}
+
+func (r *reader) reply(n *bind.Node) *Reply {
+	if n == nil {
+		return nil
+	}
+	if n.Kind == bind.String {
+		return &Reply{Pos: n.Pos, Body: n}
+	}
+	if n.Kind != bind.Map {
+		r.at(n, "reply is a jq program, or a map of body, status, headers and type")
+		return nil
+	}
+	r.known(n, "a reply", "body", "status", "headers", "type", "jq")
+	b := n.Get("body")
+	if b == nil {
+		b = n.Get("jq")
+	}
+	if b != nil && b.Kind == bind.Map && b.Get("jq") != nil {
+		b = b.Get("jq")
+	}
+	return &Reply{Pos: n.Pos, Body: b, Status: n.Get("status"), Headers: n.Get("headers"), Type: r.text(n.Get("type"), "type")}
+}
+
+func (r *reader) mapDoc(d Doc) *Map {
+	n := d.Node
+	m := &Map{Doc: d, Entries: map[string]any{}, Default: n.Get("default")}
+	r.known(n, "a map", "map", "about", "csv", "from", "to", "inline", "entries", "concept-map", "default", "override")
+	m.CSV = r.text(n.Get("csv"), "csv")
+	m.From, m.To = r.text(n.Get("from"), "from"), r.text(n.Get("to"), "to")
+	m.ConceptMap = r.text(n.Get("concept-map"), "concept-map")
+	in := n.Get("inline")
+	if in == nil {
+		in = n.Get("entries")
+	}
+	if in != nil {
+		if in.Kind != bind.Map {
+			r.at(in, "inline is a map of codes to values, this is %s", in.Kind)
+		}
+		m.Inline = map[string]any{}
+		for i, k := range in.Keys {
+			m.Inline[k.Name] = in.Items[i].Value()
+			m.Entries[k.Name] = m.Inline[k.Name]
+		}
+	}
+	if m.CSV != "" {
+		r.csv(m, n.Get("csv"))
+	}
+	if m.ConceptMap != "" {
+		r.conceptMap(m, n.Get("concept-map"))
+	}
+	if m.CSV == "" && m.ConceptMap == "" && in == nil && m.Default == nil {
+		r.errs.Add(diag.Errorf(d.Pos, "map %s has no entries", d.Name).WithHint("add csv: FILE, inline: {code: value} or concept-map: FILE"))
+	}
+	return m
+}
