@@ -37,6 +37,8 @@ type client struct {
 	turn  chan struct{} // one login at a time
 	uid   atomic.Int64  // 0: not logged in
 	speak atomic.Pointer[speaker]
+
+	upserts turns
 }
 
 func newClient(env adapter.Env, s Settings) *client {
@@ -88,7 +90,7 @@ func (c *client) do(ctx context.Context, k call) (any, error) {
 		return nil, err
 	}
 	v, err := sp.call(ctx, uid, k)
-	if fault.ClassOf(err) != fault.Unauthorized {
+	if _, keyed := sp.(json2); keyed || fault.ClassOf(err) != fault.Unauthorized {
 		return v, err
 	}
 	if sp, uid, err = c.session(ctx, uid); err != nil {
@@ -162,9 +164,16 @@ func (c *client) context() map[string]any {
 	return out
 }
 
+// health logs in anew, and with JSON-2, where that is nothing, asks for no partner at all.
 func (c *client) health(ctx context.Context) error {
 	c.uid.Store(0)
-	_, _, err := c.session(ctx, 0)
+	sp, uid, err := c.session(ctx, 0)
+	if err != nil {
+		return err
+	}
+	if _, keyed := sp.(json2); keyed {
+		_, err = sp.call(ctx, uid, call{model: "res.partner", method: "search", args: []any{[]any{[]any{"id", "=", 0}}}, names: []string{"domain"}})
+	}
 	return err
 }
 

@@ -16,19 +16,8 @@ import (
 // and real status codes. The answer is the bare value.
 type json2 struct{ *client }
 
-// login asks who the key's user is.
-func (j json2) login(ctx context.Context) (int, error) {
-	v, err := j.call(ctx, 0, call{model: "res.users", method: "context_get"})
-	if err != nil {
-		return 0, err
-	}
-	if m, ok := v.(map[string]any); ok {
-		if uid, ok := m["uid"].(int); ok && uid > 0 {
-			return uid, nil
-		}
-	}
-	return 1, nil // older ones leave uid out of the context; it is not needed
-}
+// login has nothing to do: every call carries the key, and the user's id is not needed.
+func (j json2) login(context.Context) (int, error) { return 1, nil }
 
 func (j json2) call(ctx context.Context, _ int, c call) (any, error) {
 	args := maps.Clone(c.kwargs)

@@ -16,20 +16,22 @@ import (
 )
 
 // Adapter is this package's one declaration. adapters/adapters.go lists it.
-var Adapter = adapter.Define("odoo", "Odoo ERP: reads, writes and idempotent upserts over JSON-RPC, XML-RPC or JSON-2",
-	Settings{Protocol: "jsonrpc", Timeout: 30 * time.Second, MaxAnswer: 32 << 20}, open,
-	adapter.Operation("search_read", "finds records by a domain and reads them; the answer is a list", adapter.Reads, SearchRead{}, (*client).searchRead),
-	adapter.Operation("search", "finds records by a domain; the answer is a list of ids", adapter.Reads, Search{}, (*client).search),
-	adapter.Operation("read", "reads records by id; the answer is a list, in which records that are gone are missing", adapter.Reads, Read{}, (*client).read),
-	adapter.Operation("create", "makes a record; the answer is {id}", adapter.Writes, Create{}, (*client).create),
-	adapter.Operation("write", "changes records that are there", adapter.Idempotent, Write{}, (*client).write),
-	adapter.Operation("unlink", "deletes records; one that is gone already is well", adapter.Idempotent, Unlink{}, (*client).unlink),
-	adapter.Operation("upsert", "finds a record by external id or match, makes it where there is none, and writes the fields that differ; the answer is {id, created, changed}",
-		adapter.Idempotent, Upsert{OnlyChanged: true, Create: true, Several: "fail"}, (*client).upsert),
-	adapter.Operation("external-id", "finds what an external id (ir.model.data) stands for; the answer is {id, model}; unmapped where there is none", adapter.Reads, ExternalID{}, (*client).externalID),
-	adapter.Operation("method", "calls a method of a model, such as action_confirm", adapter.Writes, Method{Writes: true}, (*client).method),
-	adapter.Health((*client).health),
-)
+func Adapter() *adapter.Definition {
+	return adapter.Define("odoo", "Odoo ERP: reads, writes and idempotent upserts over JSON-RPC, XML-RPC or JSON-2",
+		Settings{Protocol: "jsonrpc", Timeout: 30 * time.Second, MaxAnswer: 32 << 20}, open,
+		adapter.Operation("search_read", "finds records by a domain and reads them; the answer is a list", adapter.Reads, SearchRead{}, (*client).searchRead),
+		adapter.Operation("search", "finds records by a domain; the answer is a list of ids", adapter.Reads, Search{}, (*client).search),
+		adapter.Operation("read", "reads records by id; the answer is a list, in which records that are gone are missing", adapter.Reads, Read{}, (*client).read),
+		adapter.Operation("create", "makes a record; the answer is {id}", adapter.Writes, Create{}, (*client).create),
+		adapter.Operation("write", "changes records that are there", adapter.Idempotent, Write{}, (*client).write),
+		adapter.Operation("unlink", "deletes records; one that is gone already is well", adapter.Idempotent, Unlink{}, (*client).unlink),
+		adapter.Operation("upsert", "finds a record by external id or match, makes it where there is none, and writes the fields that differ; the answer is {id, created, changed}",
+			adapter.Idempotent, Upsert{OnlyChanged: true, Create: true, Several: "fail"}, (*client).upsert),
+		adapter.Operation("external-id", "finds what an external id (ir.model.data) stands for; the answer is {id, model}; unmapped where there is none", adapter.Reads, ExternalID{}, (*client).externalID),
+		adapter.Operation("method", "calls a method of a model, such as action_confirm", adapter.Writes, Method{Writes: true}, (*client).method),
+		adapter.Health((*client).health),
+	)
+}
 
 // Settings are those of a system document.
 type Settings struct {

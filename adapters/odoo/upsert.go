@@ -35,6 +35,11 @@ func (c *client) upsert(ctx context.Context, w Upsert, m message.Message) (messa
 	if err != nil {
 		return message.Message{}, err
 	}
+	end, err := c.upserts.take(ctx, w.key())
+	if err != nil {
+		return message.Message{}, err
+	}
+	defer end()
 	at, err := c.anchored(ctx, what, w)
 	if err != nil {
 		return message.Message{}, err
@@ -201,7 +206,7 @@ func again(err error) error {
 	return &e
 }
 
-// claim makes the row of ir.model.data.
+// claim makes the row of ir.model.data. Odoo takes one of a name: where another engine was faster, the next try finds its record.
 func (c *client) claim(ctx context.Context, w Upsert, id int) (int, error) {
 	module, name, _ := strings.Cut(w.ExternalID, ".")
 	row, err := c.make(ctx, "ir.model.data", map[string]any{"module": module, "name": name, "model": w.Model, "res_id": id, "noupdate": true}, nil)

@@ -12,7 +12,7 @@ func DefaultChanges() Changes { return changesDefaults }
 
 // OpenOver opens a client whose requests go to rt, and so needs no network.
 func OpenOver(env adapter.Env, s Settings, rt http.RoundTripper) (*client, error) {
-	d := Adapter.Settings.(Settings)
+	d := Adapter().Settings.(Settings)
 	d.URL, d.Auth = s.URL, s.Auth
 	if s.PageSize > 0 {
 		d.PageSize = s.PageSize

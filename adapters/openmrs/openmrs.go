@@ -20,21 +20,23 @@ import (
 )
 
 // Adapter is this package's one declaration. adapters/adapters.go lists it.
-var Adapter = adapter.Define("openmrs", "OpenMRS: changes of FHIR resources, and FHIR and REST calls",
-	Settings{FHIRPath: "/ws/fhir2/R4", RESTPath: "/ws/rest/v1", Timeout: 30 * time.Second, PageSize: 100, MaxAnswer: 32 << 20}, open,
-	adapter.Source("changes", "resources that are new, changed, stopped or voided", "fhir+json", changesDefaults, (*client).changes),
-	adapter.Operation("read", "reads a resource; one that is gone is rejected with status 404 or 410", adapter.Reads, Read{}, (*client).read),
-	adapter.Operation("search", "finds resources, following pages; the answer is the list of those found", adapter.Reads, Search{Answer: "list"}, (*client).search),
-	adapter.Operation("create", "makes the resource in the body", adapter.Writes, Create{}, (*client).create),
-	adapter.Operation("update", "puts the resource in the body in place of the one that is there", adapter.Idempotent, Update{}, (*client).update),
-	adapter.Operation("conditional-create", "makes the resource unless the search finds one; the answer is that one", adapter.Idempotent, Conditional{}, (*client).conditionalCreate),
-	adapter.Operation("conditional-update", "updates the one resource that the search finds, or makes it", adapter.Idempotent, Conditional{}, (*client).conditionalUpdate),
-	adapter.Operation("patch", "changes parts of a resource by a JSON Patch", adapter.Writes, Patch{}, (*client).patch),
-	adapter.Operation("delete", "voids a resource; one that is gone already is well", adapter.Idempotent, Delete{}, (*client).delete),
-	adapter.Operation("rest-get", "reads from REST v1", adapter.Reads, RESTGet{}, (*client).restGet),
-	adapter.Operation("rest", "sends the body to REST v1", adapter.Writes, REST{Method: "POST"}, (*client).rest),
-	adapter.Health((*client).health),
-)
+func Adapter() *adapter.Definition {
+	return adapter.Define("openmrs", "OpenMRS: changes of FHIR resources, and FHIR and REST calls",
+		Settings{FHIRPath: "/ws/fhir2/R4", RESTPath: "/ws/rest/v1", Timeout: 30 * time.Second, PageSize: 100, MaxAnswer: 32 << 20}, open,
+		adapter.Source("changes", "resources that are new, changed, stopped or voided", "fhir+json", changesDefaults, (*client).changes),
+		adapter.Operation("read", "reads a resource; one that is gone is rejected with status 404 or 410", adapter.Reads, Read{}, (*client).read),
+		adapter.Operation("search", "finds resources, following pages; the answer is the list of those found", adapter.Reads, Search{Answer: "list"}, (*client).search),
+		adapter.Operation("create", "makes the resource in the body", adapter.Writes, Create{}, (*client).create),
+		adapter.Operation("update", "puts the resource in the body in place of the one that is there", adapter.Idempotent, Update{}, (*client).update),
+		adapter.Operation("conditional-create", "makes the resource unless the search finds one; the answer is that one", adapter.Idempotent, Conditional{}, (*client).conditionalCreate),
+		adapter.Operation("conditional-update", "updates the one resource that the search finds, or makes it", adapter.Idempotent, Conditional{}, (*client).conditionalUpdate),
+		adapter.Operation("patch", "changes parts of a resource by a JSON Patch", adapter.Writes, Patch{}, (*client).patch),
+		adapter.Operation("delete", "voids a resource; one that is gone already is well", adapter.Idempotent, Delete{}, (*client).delete),
+		adapter.Operation("rest-get", "reads from REST v1", adapter.Reads, RESTGet{}, (*client).restGet),
+		adapter.Operation("rest", "sends the body to REST v1", adapter.Writes, REST{Method: "POST"}, (*client).rest),
+		adapter.Health((*client).health),
+	)
+}
 
 // Settings are those of a system document.
 type Settings struct {
