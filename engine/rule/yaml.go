@@ -3,349 +3,367 @@ package rule
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
-	"regexp"
+	"path/filepath"
 	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
+	"go.yaml.in/yaml/v4/plugin/loaderlimits"
 
 	"github.com/njia-health/njia/engine/bind"
 	"github.com/njia-health/njia/engine/diag"
 )
 
-// Bounds of one file.
+// Limits of one YAML file. They are far above what people write, and keep a mistake from taking all memory.
 const (
-	maxFile  = 8 << 20
-	maxNodes = 1 << 20 // after aliases are followed
-	maxNest  = 64
+	maxFile  = 16 << 20  // bytes
+	maxDepth = 100       // maps and lists within each other
+	maxNodes = 1_000_000 // values once every alias is written out
 )
 
-// Parse reads the YAML documents of a file. Each comes back with the exact place of everything in it.
-func Parse(file string, src []byte) (docs []*bind.Node, errs diag.List) {
-	defer func() { // the library is young
-		if p := recover(); p != nil {
-			docs, errs = nil, diag.List{diag.Errorf(diag.Pos{File: file, Line: 1, Col: 1}, "this file cannot be read as YAML")}
-		}
-	}()
-	p := &parser{file: file}
-	if len(src) > maxFile {
-		return nil, diag.List{diag.Errorf(diag.Pos{File: file, Line: 1, Col: 1}, "the file is larger than %d MB", maxFile>>20)}
-	}
-	if !utf8.Valid(src) {
-		return nil, diag.List{p.notUTF8(src)}
-	}
+// Parse reads the YAML documents of a file. Documents with nothing in them are left out. Booleans are those of YAML 1.2, so on,
+// yes and NO are text; numbers are those of JSON and keep their digits, so 012, +254 and 1_000 are text; dates are text.
+// A document that is wrong does not keep the others from being read. file is the name for places.
+func Parse(file string, src []byte) ([]*bind.Node, diag.List) {
+	return parse(file, "", src)
+}
+
+func parse(file, base string, src []byte) ([]*bind.Node, diag.List) {
 	src = bytes.TrimPrefix(src, []byte("\ufeff"))
-	p.lines = strings.Split(string(src), "\n")
-	for i := range p.lines {
-		p.lines[i] = strings.TrimSuffix(p.lines[i], "\r")
+	if e := readable(file, src); e != nil {
+		return nil, diag.List{*e}
 	}
-	if e, bad := p.tabs(); bad {
-		return nil, diag.List{e}
-	}
-	loader, err := yaml.NewLoader(bytes.NewReader(src))
-	if err != nil {
-		return nil, diag.List{diag.Errorf(diag.Pos{File: file, Line: 1, Col: 1}, "this file cannot be read as YAML")}
-	}
-	for {
-		var root yaml.Node
-		err := loader.Load(&root)
-		if errors.Is(err, io.EOF) {
-			return docs, p.errs
+	var docs []*bind.Node
+	var errs diag.List
+	for _, c := range split(string(src)) {
+		r := parser{file: file, base: base, chunk: c, memo: map[*yaml.Node]*entry{}}
+		if n := r.document(); n != nil {
+			docs = append(docs, n)
 		}
-		if err != nil {
-			p.errs.Add(p.syntax(err))
-			return docs, p.errs
+		errs.Add(r.errs...)
+	}
+	errs.Sort()
+	return docs, errs
+}
+
+// readable says why src is no text that an editor and the parser count alike.
+func readable(file string, src []byte) *diag.Error {
+	if len(src) > maxFile {
+		e := diag.Errorf(diag.Pos{File: file}, "this file has %d MB, the limit is %d MB", len(src)>>20, maxFile>>20).
+			WithHint("code lists belong into a CSV file that a map document names")
+		return &e
+	}
+	pos := diag.Pos{File: file, Line: 1, Col: 1}
+	if bytes.HasPrefix(src, []byte{0xff, 0xfe}) || bytes.HasPrefix(src, []byte{0xfe, 0xff}) || bytes.IndexByte(src, 0) >= 0 && len(src)%2 == 0 && bytes.Count(src, []byte{0}) >= len(src)/4 {
+		e := diag.Errorf(pos, "this file is written in UTF-16").WithHint("save it as UTF-8")
+		return &e
+	}
+	for i := 0; i < len(src); {
+		b := src[i]
+		if b >= 0x20 && b < 0x7f || b == '\t' {
+			i, pos.Col = i+1, pos.Col+1
+			continue
 		}
-		n := &root
-		if n.Kind == yaml.DocumentNode {
-			if len(n.Content) == 0 {
+		c, n := utf8.DecodeRune(src[i:])
+		bad := ""
+		hint := "delete it"
+		switch {
+		case c == '\n':
+			pos.Line, pos.Col = pos.Line+1, 1
+			i++
+			continue
+		case c == '\r':
+			if i+1 < len(src) && src[i+1] == '\n' || i+1 == len(src) {
+				i++
 				continue
 			}
-			n = n.Content[0]
+			bad, hint = "a carriage return without a line feed", "save the file with line ends as on Linux or Windows"
+		case c == utf8.RuneError && n <= 1:
+			bad, hint = "a byte that is no UTF-8", "save the file as UTF-8"
+		case c == 0x85 || c == 0x2028 || c == 0x2029:
+			bad = fmt.Sprintf("an invisible line separator (U+%04X)", c)
+		case c < 0x20 || c == 0x7f || c >= 0x80 && c < 0xa0 || c == 0xfeff || c == 0xfffe || c == 0xffff:
+			bad = fmt.Sprintf("an invisible control character (U+%04X)", c)
 		}
-		if n.Kind == 0 || n.Kind == yaml.ScalarNode && n.Tag == "!!null" && n.Value == "" {
-			continue // a document of comments only
+		if bad != "" {
+			e := diag.Errorf(pos, "there is %s here", bad).WithHint("%s", hint)
+			return &e
 		}
-		docs = append(docs, p.node(n, 0))
+		i, pos.Col = i+n, pos.Col+1
 	}
+	return nil
 }
 
-type parser struct {
-	file  string
-	lines []string
-	errs  diag.List
-	nodes int
+// chunk is the text of one document.
+type chunk struct {
+	lines []string // without line ends
+	first int      // lines before it in the file
 }
 
-func (p *parser) pos(line, col int) diag.Pos { return diag.Pos{File: p.file, Line: line, Col: col} }
-
-func (p *parser) notUTF8(src []byte) diag.Error {
-	line, col := 1, 1
-	for len(src) > 0 {
-		r, n := utf8.DecodeRune(src)
-		if r == utf8.RuneError && n <= 1 {
-			break
-		}
-		if col++; r == '\n' {
-			line, col = line+1, 1
-		}
-		src = src[n:]
-	}
-	return diag.Errorf(p.pos(line, col), "this is not UTF-8 text").WithHint("save the file as UTF-8")
-}
-
-// tabs finds a tab that indents: YAML takes spaces only, and what the library says of it is far from the tab.
-func (p *parser) tabs() (diag.Error, bool) {
-	block := -1 // indentation of the key whose block scalar we are in
-	for i, l := range p.lines {
-		trimmed := strings.TrimLeft(l, " \t")
-		lead := l[:len(l)-len(trimmed)]
-		if trimmed == "" {
-			continue
-		}
-		if block >= 0 && len(lead) > block {
-			continue
-		}
-		block = -1
-		if t := strings.IndexByte(lead, '\t'); t >= 0 && !strings.HasPrefix(trimmed, "#") {
-			return diag.Errorf(p.pos(i+1, t+1), "a tab indents this line").WithHint("YAML is indented with spaces"), true
-		}
-		if blockStart.MatchString(l) {
-			block = len(lead)
+// split cuts a file at its --- and ... lines. These cannot be part of a value, so each document can be read by itself.
+func split(src string) []chunk {
+	var out []chunk
+	lines := strings.Split(src, "\n")
+	start := 0
+	flush := func(end int) {
+		for _, l := range lines[start:end] {
+			if t := strings.TrimSpace(l); t != "" && t[0] != '#' && t != "---" {
+				out = append(out, chunk{lines[start:end], start})
+				return
+			}
 		}
 	}
-	return diag.Error{}, false
-}
-
-var blockStart = regexp.MustCompile(`(^|[:\-] +)[|>][+\-0-9]*\s*(#.*)?$`)
-
-// node turns the library's node into ours.
-func (p *parser) node(n *yaml.Node, depth int) *bind.Node {
-	out := &bind.Node{Pos: p.pos(n.Line, n.Column)}
-	p.nodes++
-	if p.nodes > maxNodes || depth > maxNest {
-		if p.nodes <= maxNodes+1 || depth == maxNest+1 {
-			p.errs.Add(diag.Errorf(out.Pos, "this document is too large or too deeply nested").WithHint("aliases that refer to aliases grow fast"))
+	for i, l := range lines {
+		lines[i] = strings.TrimSuffix(l, "\r")
+		switch {
+		case marks(lines[i], "---"):
+			flush(i)
+			start = i
+		case marks(lines[i], "..."):
+			flush(i)
+			start = i + 1
 		}
-		return out
 	}
-	switch n.Kind {
-	case yaml.AliasNode:
-		if n.Alias != nil {
-			a := *p.node(n.Alias, depth+1)
-			return &a
-		}
-	case yaml.SequenceNode:
-		out.Kind = bind.List
-		for _, c := range n.Content {
-			out.Items = append(out.Items, p.node(c, depth+1))
-		}
-	case yaml.MappingNode:
-		out.Kind = bind.Map
-		p.mapping(n, out, depth)
-	case yaml.ScalarNode:
-		p.scalar(n, out)
-	}
+	flush(len(lines))
 	return out
 }
 
-func (p *parser) mapping(n *yaml.Node, out *bind.Node, depth int) {
-	var merges []*bind.Node
-	first := map[string]diag.Pos{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		k, v := n.Content[i], n.Content[i+1]
-		pos := p.pos(k.Line, k.Column)
-		if k.Kind == yaml.AliasNode && k.Alias != nil {
-			k = k.Alias
-		}
-		if k.Kind != yaml.ScalarNode {
-			p.errs.Add(diag.Errorf(pos, "a key is one word, this is %s", kindWord(k)).WithHint("text that begins with { or [ must be quoted"))
-			continue
-		}
-		if k.Value == "<<" && k.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) == 0 {
-			m := p.node(v, depth+1)
-			if m.Kind == bind.List {
-				merges = append(merges, m.Items...)
-			} else {
-				merges = append(merges, m)
-			}
-			continue
-		}
-		if at, dup := first[k.Value]; dup {
-			e := diag.Errorf(pos, "%s stands here twice, first in line %d", k.Value, at.Line)
-			e.Len = utf8.RuneCountInString(k.Value)
-			p.errs.Add(e)
-			continue
-		}
-		first[k.Value] = pos
-		out.Keys = append(out.Keys, bind.Key{Name: k.Value, Pos: pos})
-		out.Items = append(out.Items, p.node(v, depth+1))
-	}
-	for _, m := range merges {
-		if m.Kind != bind.Map {
-			p.errs.Add(diag.Errorf(m.Pos, "<< puts in the keys of a map, this is %s", m.Kind))
-			continue
-		}
-		for i, k := range m.Keys {
-			if _, has := first[k.Name]; !has {
-				first[k.Name] = k.Pos
-				out.Keys = append(out.Keys, k)
-				out.Items = append(out.Items, m.Items[i])
-			}
-		}
-	}
+func marks(line, mark string) bool {
+	rest, ok := strings.CutPrefix(line, mark)
+	return ok && (rest == "" || rest[0] == ' ' || rest[0] == '\t')
 }
 
-func kindWord(n *yaml.Node) string {
-	if n.Kind == yaml.SequenceNode {
-		return "a list"
-	}
-	return "a map"
+// parser turns one document into a tree.
+type parser struct {
+	file, base string
+	chunk
+	errs  diag.List
+	memo  map[*yaml.Node]*entry
+	large bool
 }
 
-var (
-	intLiteral   = regexp.MustCompile(`^[-+]?(0|[1-9][0-9]*)$`)
-	floatLiteral = regexp.MustCompile(`^[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)([eE][-+]?[0-9]+)?$`)
-)
-
-// scalar decides by the words of YAML 1.2's core schema: yes, no, on, off and dates are text, and so are numbers that begin
-// with a zero: they are identifiers.
-func (p *parser) scalar(n *yaml.Node, out *bind.Node) {
-	out.Kind, out.Text = bind.String, n.Value
-	switch {
-	case n.Style&yaml.LiteralStyle != 0:
-		out.Style = bind.Literal
-	case n.Style&yaml.FoldedStyle != 0:
-		out.Style = bind.Folded
-	case n.Style&yaml.SingleQuotedStyle != 0:
-		out.Style = bind.SingleQuoted
-	case n.Style&yaml.DoubleQuotedStyle != 0:
-		out.Style = bind.DoubleQuoted
-	default:
-		p.plain(n, out)
-	}
-	p.place(n, out)
-	if strings.HasPrefix(n.Tag, "!") && !strings.HasPrefix(n.Tag, "!!") {
-		p.errs.Add(diag.Errorf(out.Pos, "rules have no tags such as %s", n.Tag))
-	}
+// entry is what a YAML node became. A node that aliases point to is read once.
+type entry struct {
+	node  *bind.Node
+	size  int // values in it, aliases written out
+	depth int
+	open  bool
 }
 
-func (p *parser) plain(n *yaml.Node, out *bind.Node) {
-	switch v := n.Value; {
-	case n.Tag == "!!str":
-		if floatLiteral.MatchString(v) && !(len(v) > 1 && v[0] == '0' && v[1] != '.') && v[0] != '+' && n.Style&yaml.TaggedStyle == 0 {
-			out.Kind = bind.Number
-		}
-	case v == "" || v == "~" || v == "null" || v == "Null" || v == "NULL":
-		out.Kind, out.Text = bind.Null, ""
-	case v == "true" || v == "false":
-		out.Kind = bind.Bool
-	case v == "True" || v == "TRUE":
-		out.Kind, out.Text = bind.Bool, "true"
-	case v == "False" || v == "FALSE":
-		out.Kind, out.Text = bind.Bool, "false"
-	case intLiteral.MatchString(v) || floatLiteral.MatchString(v) && !(len(v) > 1 && v[0] == '0' && v[1] != '.' && v[1] != 'e' && v[1] != 'E'):
-		out.Kind = bind.Number
-		out.Text = jsonNumber(v)
-	}
-}
-
-// jsonNumber writes a YAML number as JSON can.
-func jsonNumber(v string) string {
-	v = strings.TrimPrefix(v, "+")
-	if strings.HasPrefix(v, ".") || strings.HasPrefix(v, "-.") {
-		v = strings.Replace(v, ".", "0.", 1)
-	}
-	if i := strings.IndexByte(v, '.'); i >= 0 && (i+1 == len(v) || v[i+1] < '0' || v[i+1] > '9') {
-		v = v[:i] + v[i+1:]
-	}
-	return v
-}
-
-// place finds where the text of a scalar stands, and whether it stands there letter by letter.
-func (p *parser) place(n *yaml.Node, out *bind.Node) {
-	line := func(i int) []rune {
-		if i < 1 || i > len(p.lines) {
+func (r *parser) document() *bind.Node {
+	for i, l := range r.lines {
+		if strings.HasPrefix(l, "%") {
+			r.errs.Add(diag.Errorf(r.pos(i+1, 1), "a line with %% at the start of a document is a directive, and none is known here").WithHint("delete the line"))
 			return nil
 		}
-		return []rune(p.lines[i-1])
+		if t := strings.TrimSpace(l); t != "" && t[0] != '#' {
+			break
+		}
 	}
-	out.TextPos = out.Pos
-	switch out.Style {
-	case bind.Literal, bind.Folded:
-		first := n.Line + 1
-		indent := 0
-		for i := first; i <= len(p.lines); i++ {
-			if l := line(i); strings.TrimSpace(string(l)) != "" {
-				indent = len(l) - len([]rune(strings.TrimLeft(string(l), " ")))
-				break
-			}
+	var root yaml.Node
+	err := compose(strings.Join(r.lines, "\n")+"\n", &root)
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	if err != nil {
+		r.errs.Add(r.syntax(err))
+		return nil
+	}
+	if root.Kind != yaml.DocumentNode || len(root.Content) != 1 {
+		return nil
+	}
+	e := r.read(root.Content[0])
+	if e.node.Kind == bind.Null && len(r.errs) == 0 {
+		return nil
+	}
+	return e.node
+}
+
+func compose(src string, root *yaml.Node) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = errUnreadable
 		}
-		if i := strings.IndexAny(string(line(n.Line)), "|>"); i >= 0 { // an explicit indentation indicator
-			if head := string(line(n.Line)); strings.ContainsAny(strings.TrimRight(head[i:], " "), "123456789") {
-				indent = -1
-			}
+	}()
+	l, err := yaml.NewLoader(strings.NewReader(src), yaml.WithSingleDocument(true), yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth))))
+	if err != nil {
+		return err
+	}
+	return l.Load(root)
+}
+
+var errUnreadable = errors.New("unreadable")
+
+// pos is a place in the file of a line and column of the chunk.
+func (r *parser) pos(line, col int) diag.Pos {
+	return diag.Pos{File: r.file, Line: r.first + line, Col: col}
+}
+
+func (r *parser) read(n *yaml.Node) *entry {
+	if n.Kind == yaml.AliasNode {
+		return r.alias(n)
+	}
+	if e := r.memo[n]; e != nil {
+		return e
+	}
+	e := &entry{node: &bind.Node{Pos: r.pos(n.Line, n.Column), Base: r.base}, size: 1, open: true}
+	r.memo[n] = e
+	switch n.Kind {
+	case yaml.MappingNode:
+		r.mapping(n, e)
+	case yaml.SequenceNode:
+		r.tag(n, e.node, "!!seq")
+		e.node.Kind, e.node.Items = bind.List, make([]*bind.Node, len(n.Content))
+		for i, c := range n.Content {
+			e.node.Items[i] = r.under(c, e)
 		}
-		out.TextPos = p.pos(first, indent+1)
-		out.Exact = out.Style == bind.Literal && indent >= 0
-	case bind.SingleQuoted, bind.DoubleQuoted:
-		out.TextPos.Col++
-		l := line(n.Line)
-		at := out.TextPos.Col - 1
-		text := []rune(n.Value)
-		out.Exact = at+len(text) < len(l) && string(l[at:at+len(text)]) == n.Value && (l[at+len(text)] == '"' || l[at+len(text)] == '\'')
 	default:
-		l := line(n.Line)
-		at := out.Pos.Col - 1
-		text := []rune(n.Value)
-		out.Exact = at >= 0 && at+len(text) <= len(l) && string(l[at:at+len(text)]) == n.Value
+		r.scalar(n, e.node)
+	}
+	e.open = false
+	return e
+}
+
+// under reads a child and counts it.
+func (r *parser) under(n *yaml.Node, parent *entry) *bind.Node {
+	c := r.read(n)
+	parent.size += c.size
+	parent.depth = max(parent.depth, c.depth+1)
+	if (parent.size > maxNodes || parent.depth > 2*maxDepth) && !r.large {
+		r.large = true
+		r.errs.Add(diag.Errorf(r.pos(n.Line, n.Column), "with all its aliases written out, this document has more than %d values, or nests deeper than %d", maxNodes, 2*maxDepth).
+			WithHint("use fewer aliases (*name)"))
+	}
+	if r.large {
+		return &bind.Node{Pos: c.node.Pos, Base: r.base}
+	}
+	return c.node
+}
+
+func (r *parser) alias(n *yaml.Node) *entry {
+	e := r.memo[n.Alias]
+	if e == nil {
+		e = r.read(n.Alias)
+	}
+	if e.open {
+		r.errs.Add(diag.Errorf(r.pos(n.Line, n.Column), "*%s stands inside the value that it repeats, so there is no end to it", n.Value))
+		return &entry{node: &bind.Node{Pos: r.pos(n.Line, n.Column), Base: r.base}, size: 1}
+	}
+	return e
+}
+
+func (r *parser) mapping(n *yaml.Node, e *entry) {
+	out := e.node
+	r.tag(n, out, "!!map")
+	out.Kind = bind.Map
+	out.Keys, out.Items = make([]bind.Key, 0, len(n.Content)/2), make([]*bind.Node, 0, len(n.Content)/2)
+	seen := make(map[string]diag.Pos, len(n.Content)/2)
+	var merges []*yaml.Node
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, v := n.Content[i], n.Content[i+1]
+		if k.Tag == "!!merge" {
+			merges = append(merges, v)
+			continue
+		}
+		key, ok := r.key(k)
+		if !ok {
+			continue
+		}
+		if first, twice := seen[key.Name]; twice {
+			err := diag.Errorf(key.Pos, "the key %s stands twice in this map; the first is at %s", key.Name, first).
+				WithHint("keep one of them")
+			err.Len = utf8.RuneCountInString(key.Name)
+			r.errs.Add(err)
+			continue
+		}
+		seen[key.Name] = key.Pos
+		out.Keys = append(out.Keys, key)
+		out.Items = append(out.Items, r.under(v, e))
+	}
+	for _, m := range merges {
+		r.merge(m, e, seen)
 	}
 }
 
-// syntax says in our words what the library found.
-func (p *parser) syntax(err error) diag.Error {
-	var le *yaml.LoadError
-	pos, msg := p.pos(1, 1), err.Error()
-	if errors.As(err, &le) {
-		msg = le.Message
-		if le.Mark.Line > 0 {
-			pos = p.pos(le.Mark.Line, max(le.Mark.Column, 1))
-		}
-	} else {
-		var many *yaml.LoadErrors
-		if errors.As(err, &many) && len(many.Errors) > 0 {
-			msg = many.Errors[0].Message
-			if m := many.Errors[0].Mark; m.Line > 0 {
-				pos = p.pos(m.Line, max(m.Column, 1))
+// key reads a map's key: text, or a number or true as they are written.
+func (r *parser) key(n *yaml.Node) (bind.Key, bool) {
+	pos := r.pos(n.Line, n.Column)
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if n.Kind != yaml.ScalarNode {
+		r.errs.Add(diag.Errorf(pos, "a key is text, this is a list or a map").
+			WithHint("an expression or text that begins with [ or { has to stand in quotes"))
+		return bind.Key{}, false
+	}
+	if n.Tag == "!!null" && n.Value == "" {
+		r.errs.Add(diag.Errorf(pos, "there is no key before this colon"))
+		return bind.Key{}, false
+	}
+	if n.Style&yaml.TaggedStyle != 0 && n.Tag != "!!str" {
+		r.errs.Add(r.badTag(n))
+		return bind.Key{}, false
+	}
+	if n.Anchor != "" || n.Style&yaml.TaggedStyle != 0 {
+		line, col := r.content(n)
+		pos = r.pos(line, col)
+	}
+	return bind.Key{Name: n.Value, Pos: pos}, true
+}
+
+// merge puts the entries of << behind those that are there; earlier ones win.
+func (r *parser) merge(n *yaml.Node, e *entry, seen map[string]diag.Pos) {
+	from := r.read(n)
+	switch from.node.Kind {
+	case bind.Map:
+		e.size += from.size
+		e.depth = max(e.depth, from.depth)
+		for i, k := range from.node.Keys {
+			if _, there := seen[k.Name]; !there {
+				seen[k.Name] = k.Pos
+				e.node.Keys = append(e.node.Keys, k)
+				e.node.Items = append(e.node.Items, from.node.Items[i])
 			}
 		}
+		if e.size > maxNodes && !r.large {
+			r.large = true
+			r.errs.Add(diag.Errorf(r.pos(n.Line, n.Column), "with all its aliases written out, this document has more than %d values", maxNodes).WithHint("use fewer aliases (*name)"))
+		}
+	case bind.List:
+		y := n
+		if y.Kind == yaml.AliasNode {
+			y = y.Alias
+		}
+		for _, item := range y.Content {
+			r.merge(item, e, seen)
+		}
+	default:
+		r.errs.Add(diag.Errorf(r.pos(n.Line, n.Column), "<< takes a map, or a list of maps, to copy entries from; this is %s", from.node.Kind).
+			WithHint("write <<: *NAME, where NAME is an anchor (&NAME) on a map"))
 	}
-	return words(pos, msg)
 }
 
-// words are our texts for what the library says, by a part of its text.
-func words(pos diag.Pos, msg string) diag.Error {
-	for _, w := range []struct{ part, text, hint string }{
-		{"mapping values are not allowed", "a second colon on this line, or a key where no key can be", "quote text that has a colon in it; give every key a line of its own, indented like its neighbours"},
-		{"did not find expected key", "this line is not indented like the keys around it", "keys of one map begin in the same column"},
-		{"did not find expected '-' indicator", "this line is not indented like the list around it", "items of one list begin in the same column"},
-		{"did not find expected ',' or ']'", "a [ is not closed", "close it with ], and put a comma between items"},
-		{"did not find expected ',' or '}'", "a { is not closed", "close it with }, and put a comma between keys; quote text that holds { or }"},
-		{"found unexpected end of stream", "the file ends inside a quoted text", "close the quote"},
-		{"could not find expected ':'", "a key without a colon", "write key: value"},
-		{"found character that cannot start any token", "this character cannot begin a value", "quote the text: \"…\""},
-		{"found unknown escape character", "this is no escape that YAML knows", "use single quotes, where \\ is an ordinary character"},
-		{"unknown anchor", "the alias refers to an anchor that is not there", "an anchor (&name) stands before its aliases (*name), in the same document"},
-		{"found undefined tag handle", "text that begins with ! must be quoted", "quote it"},
-		{"block sequence entries are not allowed", "a list item cannot begin here", "put the - on a line of its own, below the key"},
-		{"excessive aliasing", "the aliases of this document grow too fast", "write it out, or use fewer aliases"},
-		{"found a tab", "a tab where a space belongs", "YAML is indented with spaces"},
-		{"control characters", "a control character stands in the file", "save the file as plain UTF-8 text"},
-	} {
-		if strings.Contains(msg, w.part) {
-			return diag.Errorf(pos, "%s", w.text).WithHint("%s", w.hint)
-		}
+// tag refuses tags that mean nothing here.
+func (r *parser) tag(n *yaml.Node, _ *bind.Node, fits string) {
+	if n.Style&yaml.TaggedStyle != 0 && n.Tag != fits {
+		r.errs.Add(r.badTag(n))
 	}
-	return diag.Errorf(pos, "this is not YAML from here on").WithHint("look for a missing quote, colon or bracket on this line or the one before")
+}
+
+func (r *parser) badTag(n *yaml.Node) diag.Error {
+	rest, _ := r.from(n.Line, n.Column)
+	word, _, _ := strings.Cut(rest, " ")
+	e := diag.Errorf(r.pos(n.Line, n.Column), "YAML takes text that begins with ! for a tag, and knows no tag %s", word)
+	e.Len = utf8.RuneCountInString(word)
+	return e.WithHint("put the whole value into single quotes: '%s'", strings.TrimSpace(rest))
+}
+
+// baseOf is the folder on disk that a document's paths are relative to.
+func baseOf(root, dir string) string {
+	if root == "" {
+		return ""
+	}
+	return filepath.Join(root, filepath.FromSlash(dir))
 }
