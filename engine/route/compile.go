@@ -1,8 +1,9 @@
 package route
 
 import (
+	"context"
 	"fmt"
-	"path"
+	slashpath "path"
 	"strings"
 	"time"
 
@@ -27,7 +28,7 @@ type compiler struct {
 
 // Compile makes a plan of a route. With errors that are more than warnings, the plan is nil.
 func Compile(r *rule.Route, env Env) (*Plan, diag.List) {
-	c := &compiler{env: env, route: r, dir: path.Dir(r.File), handler: -1, plan: &Plan{
+	c := &compiler{env: env, route: r, dir: slashpath.Dir(r.File), handler: -1, plan: &Plan{
 		Name: r.Name, Rules: env.Rules, Route: r, env: env,
 		labels: map[string]int{}, targets: map[string]*target{}, keys: map[string]expr.Template{},
 	}}
@@ -36,7 +37,7 @@ func Compile(r *rule.Route, env Env) (*Plan, diag.List) {
 	for _, t := range r.To {
 		c.deliver(t, nil)
 	}
-	c.emit(instr{label: "end", kind: "", do: func(context, *run) (next, error) { return endDone, nil }})
+	c.emit(instr{label: "end", kind: "", do: func(context.Context, *run) (next, error) { return endDone, nil }})
 	c.replies()
 	c.failures()
 	c.shape()
@@ -208,7 +209,7 @@ func (c *compiler) jq(n *bind.Node) expr.JQ {
 			c.at(n, "%v", err)
 			return nil
 		}
-		p, errs := c.env.Expr.JQ(expr.Text{Src: string(src), Pos: diag.Pos{File: file, Line: 1, Col: 1}, Indent: 1}, path.Dir(file), c.where)
+		p, errs := c.env.Expr.JQ(expr.Text{Src: string(src), Pos: diag.Pos{File: file, Line: 1, Col: 1}, Indent: 1}, slashpath.Dir(file), c.where)
 		c.errs.Add(errs...)
 		return p
 	}
@@ -288,7 +289,7 @@ func (c *compiler) failures() {
 			start := len(p.code)
 			c.deliverAt(*on.To, nil, label)
 			c.where = old
-			c.emit(instr{label: label + ".end", do: func(context, *run) (next, error) { return endDone, nil }})
+			c.emit(instr{label: label + ".end", do: func(context.Context, *run) (next, error) { return endDone, nil }})
 			p.labels[label] = start
 			pol := p.policy[fault.Class(class)]
 			pol.Alert = label

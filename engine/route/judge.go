@@ -1,6 +1,7 @@
 package route
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/njia-health/njia/engine/expr"
@@ -10,7 +11,7 @@ import (
 
 // Judge says how a delivery went: what answers: says of the answer or, where no line fits, what the adapter said. Items
 // that the target refused while it took others come as children that go on at the same target.
-func (p *Plan) Judge(ctx context, label string, sent Delivery, in Input, answer message.Message, err error) ([]Child, error) {
+func (p *Plan) Judge(ctx context.Context, label string, sent Delivery, in Input, answer message.Message, err error) ([]Child, error) {
 	t := p.targets[label]
 	if t == nil {
 		return nil, err
@@ -23,7 +24,7 @@ func (p *Plan) Judge(ctx context, label string, sent Delivery, in Input, answer 
 }
 
 // judge tries the answers in order.
-func (t *target) judge(ctx context, s *expr.Scope, answer message.Message, err error) error {
+func (t *target) judge(ctx context.Context, s *expr.Scope, answer message.Message, err error) error {
 	if len(t.answers) == 0 {
 		return err
 	}
@@ -86,7 +87,7 @@ func answerBody(answer message.Message, err error) (body any, headers map[string
 
 // refused makes children of the items that items: names: [{index, class, message, body}]. body is what to send again;
 // without it the index-th item of the list that was sent, as a list of one.
-func (t *target) refused(ctx context, s *expr.Scope, sent Delivery, answer message.Message) ([]Child, error) {
+func (t *target) refused(ctx context.Context, s *expr.Scope, sent Delivery, answer message.Message) ([]Child, error) {
 	a := *s
 	a.Body, a.Headers, a.Status = answerBody(answer, nil)
 	out, err := t.items.Run(ctx, &a)

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/njia-health/njia/engine/bind"
@@ -39,7 +40,7 @@ func (c *compiler) replies() {
 func (p *Plan) Replies() bool { return p.reply != nil }
 
 // ReplyTo builds the answer after a run.
-func (p *Plan) ReplyTo(ctx context, in Input, o Outcome) (*Reply, error) {
+func (p *Plan) ReplyTo(ctx context.Context, in Input, o Outcome) (*Reply, error) {
 	if p.reply == nil {
 		return nil, nil
 	}

@@ -1,7 +1,7 @@
 package route
 
 import (
-	stdctx "context"
+	"context"
 	"fmt"
 	"time"
 
@@ -12,8 +12,6 @@ import (
 	"github.com/njia-health/njia/engine/message"
 	"github.com/njia-health/njia/engine/rule"
 )
-
-type context = stdctx.Context
 
 // steps compiles a list of steps one after the other.
 func (c *compiler) steps(list []rule.Step) {
@@ -36,7 +34,7 @@ func (c *compiler) step(s *rule.Step) {
 		return
 	}
 	// The step went well: jump over the branches of its rescue.
-	over := c.emit(instr{do: func(context, *run) (next, error) { return jumpThen, nil }})
+	over := c.emit(instr{do: func(context.Context, *run) (next, error) { return jumpThen, nil }})
 	var ends []int
 	oldWhere := c.where
 	c.where = expr.InRescue
@@ -44,9 +42,9 @@ func (c *compiler) step(s *rule.Step) {
 		b := &s.Rescue[i]
 		rb := rescueBranch{guard: c.guard(b.When), at: len(c.plan.code)}
 		c.plan.handlers[mine].branches = append(c.plan.handlers[mine].branches, rb)
-		c.emit(instr{label: b.Label, kind: "rescue", do: func(context, *run) (next, error) { return goOn, nil }})
+		c.emit(instr{label: b.Label, kind: "rescue", do: func(context.Context, *run) (next, error) { return goOn, nil }})
 		c.steps(b.Steps)
-		ends = append(ends, c.emit(instr{do: func(context, *run) (next, error) { return jumpThen, nil }}))
+		ends = append(ends, c.emit(instr{do: func(context.Context, *run) (next, error) { return jumpThen, nil }}))
 	}
 	c.where = oldWhere
 	end := len(c.plan.code)
@@ -54,7 +52,7 @@ func (c *compiler) step(s *rule.Step) {
 	for _, e := range ends {
 		c.plan.code[e].then = end
 	}
-	c.emit(instr{do: func(_ context, r *run) (next, error) { r.scope.Error = r.in.Error; return goOn, nil }})
+	c.emit(instr{do: func(_ context.Context, r *run) (next, error) { r.scope.Error = r.in.Error; return goOn, nil }})
 }
 
 func (c *compiler) one(s *rule.Step) {
@@ -63,7 +61,7 @@ func (c *compiler) one(s *rule.Step) {
 	switch {
 	case s.When != nil:
 		g := c.guard(s.When)
-		in.do = func(ctx context, r *run) (next, error) {
+		in.do = func(ctx context.Context, r *run) (next, error) {
 			ok, err := g.Eval(ctx, &r.scope)
 			if err == nil && !ok {
 				return endFiltered, nil
@@ -106,9 +104,9 @@ func (c *compiler) one(s *rule.Step) {
 	c.emit(in)
 }
 
-func (c *compiler) jqStep(n *bind.Node) func(context, *run) (next, error) {
+func (c *compiler) jqStep(n *bind.Node) func(context.Context, *run) (next, error) {
 	q := c.jq(n)
-	return func(ctx context, r *run) (next, error) {
+	return func(ctx context.Context, r *run) (next, error) {
 		out, err := q.Run(ctx, &r.scope)
 		if err != nil {
 			return goOn, err
@@ -125,7 +123,7 @@ func (c *compiler) jqStep(n *bind.Node) func(context, *run) (next, error) {
 }
 
 // setStep puts values into vars, in the order they are written: later ones see earlier ones.
-func (c *compiler) setStep(n *bind.Node) func(context, *run) (next, error) {
+func (c *compiler) setStep(n *bind.Node) func(context.Context, *run) (next, error) {
 	if n.Kind != bind.Map {
 		c.at(n, "set is a map of names to values, this is %s", n.Kind)
 		return nil
@@ -138,7 +136,7 @@ func (c *compiler) setStep(n *bind.Node) func(context, *run) (next, error) {
 	for i, k := range n.Keys {
 		values = append(values, value{k.Name, c.tree(n.Items[i])})
 	}
-	return func(ctx context, r *run) (next, error) {
+	return func(ctx context.Context, r *run) (next, error) {
 		for _, v := range values {
 			x, err := v.tree.Eval(ctx, &r.scope)
 			if err != nil {
@@ -150,7 +148,7 @@ func (c *compiler) setStep(n *bind.Node) func(context, *run) (next, error) {
 	}
 }
 
-func (c *compiler) validateStep(n *bind.Node) func(context, *run) (next, error) {
+func (c *compiler) validateStep(n *bind.Node) func(context.Context, *run) (next, error) {
 	if f := n.Get("fhir"); f != nil {
 		c.at(f, "this version checks JSON Schemas, not FHIR profiles yet").hint("use { schema: file.schema.json }")
 		return nil
@@ -161,7 +159,7 @@ func (c *compiler) validateStep(n *bind.Node) func(context, *run) (next, error) 
 		return nil
 	}
 	sc := c.schema(s)
-	return func(_ context, r *run) (next, error) {
+	return func(_ context.Context, r *run) (next, error) {
 		if f := sc.validate(r.scope.Body); f != nil {
 			return goOn, f
 		}
@@ -171,7 +169,7 @@ func (c *compiler) validateStep(n *bind.Node) func(context, *run) (next, error) 
 
 // choose compiles the branches: the first whose guard is true is taken, and none is fine.
 func (c *compiler) choose(s *rule.Step, head instr) {
-	head.do = func(context, *run) (next, error) { return goOn, nil }
+	head.do = func(context.Context, *run) (next, error) { return goOn, nil }
 	c.emit(head)
 	var ends []int
 	for i := range s.Choose {
@@ -180,7 +178,7 @@ func (c *compiler) choose(s *rule.Step, head instr) {
 			c.atPos(b.Pos, "otherwise is the last branch; what follows is never reached")
 		}
 		g := c.guard(b.When)
-		test := c.emit(instr{label: b.Label, kind: "when", do: func(ctx context, r *run) (next, error) {
+		test := c.emit(instr{label: b.Label, kind: "when", do: func(ctx context.Context, r *run) (next, error) {
 			if g == nil {
 				return goOn, nil
 			}
@@ -195,7 +193,7 @@ func (c *compiler) choose(s *rule.Step, head instr) {
 			return goOn, nil
 		}})
 		c.steps(b.Steps)
-		ends = append(ends, c.emit(instr{do: func(context, *run) (next, error) { return jumpThen, nil }}))
+		ends = append(ends, c.emit(instr{do: func(context.Context, *run) (next, error) { return jumpThen, nil }}))
 		c.plan.code[test].then = len(c.plan.code)
 	}
 	for _, e := range ends {
@@ -207,7 +205,7 @@ func (c *compiler) choose(s *rule.Step, head instr) {
 func (c *compiler) split(s *rule.Step, in instr) {
 	q := c.jq(s.Split)
 	resume := s.Label + ".next"
-	in.do = func(ctx context, r *run) (next, error) {
+	in.do = func(ctx context.Context, r *run) (next, error) {
 		out, err := q.Run(ctx, &r.scope)
 		if err != nil {
 			return goOn, err
@@ -225,10 +223,10 @@ func (c *compiler) split(s *rule.Step, in instr) {
 	c.plan.labels[resume] = len(c.plan.code)
 }
 
-func (c *compiler) dedupeStep(d *rule.Dedupe, label string) func(context, *run) (next, error) {
+func (c *compiler) dedupeStep(d *rule.Dedupe, label string) func(context.Context, *run) (next, error) {
 	by := c.template(d.By)
 	scope := c.route.Name + "/" + label
-	return func(ctx context, r *run) (next, error) {
+	return func(ctx context.Context, r *run) (next, error) {
 		id, err := text(ctx, by, &r.scope, "by")
 		if err != nil || id == "" {
 			return goOn, err
@@ -250,14 +248,14 @@ func (c *compiler) dedupeStep(d *rule.Dedupe, label string) func(context, *run) 
 }
 
 // waitStep is a gate: it asks, looks, and lets the message through or keeps it till the next look.
-func (c *compiler) waitStep(s *rule.Step) func(context, *run) (next, error) {
+func (c *compiler) waitStep(s *rule.Step) func(context.Context, *run) (next, error) {
 	w := s.Wait
 	if w.Until == nil {
 		c.atPos(s.Pos, "wait needs until: what it waits for").hint("write wait: { until: vars.bill.state == \"paid\", call: …, as: bill, every: 2m, for: 24h }")
 		return nil
 	}
 	until := c.guard(w.Until)
-	var ask func(context, *run) (next, error)
+	var ask func(context.Context, *run) (next, error)
 	if w.Call != nil {
 		if w.Call.As == "" || w.Call.As == "body" {
 			c.atPos(w.Call.OperationPos, "a wait keeps the answer in vars: it needs as").hint("add as: NAME, and look at vars.NAME in until")
@@ -271,7 +269,7 @@ func (c *compiler) waitStep(s *rule.Step) func(context, *run) (next, error) {
 	if limit <= 0 {
 		limit = 72 * time.Hour
 	}
-	return func(ctx context, r *run) (next, error) {
+	return func(ctx context.Context, r *run) (next, error) {
 		if ask != nil {
 			if n, err := ask(ctx, r); n != goOn || err != nil {
 				return n, err

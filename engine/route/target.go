@@ -1,6 +1,7 @@
 package route
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -93,7 +94,7 @@ func (c *compiler) answers(list []rule.Answer, dir string) []answer {
 }
 
 // settings gives the with of one message.
-func (t *target) settings(ctx context, s *expr.Scope) (any, *bind.Node, error) {
+func (t *target) settings(ctx context.Context, s *expr.Scope) (any, *bind.Node, error) {
 	if t.static != nil {
 		return t.value, t.static, nil
 	}
@@ -102,7 +103,7 @@ func (t *target) settings(ctx context, s *expr.Scope) (any, *bind.Node, error) {
 }
 
 // content gives what is sent.
-func (t *target) content(ctx context, r *run) (body []byte, mediaType string, value any, err error) {
+func (t *target) content(ctx context.Context, r *run) (body []byte, mediaType string, value any, err error) {
 	if t.body == nil {
 		if r.raw != nil {
 			return r.raw, r.rawType, r.scope.Body, nil
@@ -136,9 +137,9 @@ func (c *compiler) call(call *rule.Call, in instr) {
 	c.emit(in)
 }
 
-func (c *compiler) callStep(call *rule.Call, label string) func(context, *run) (next, error) {
+func (c *compiler) callStep(call *rule.Call, label string) func(context.Context, *run) (next, error) {
 	t := c.target(call, label)
-	return func(ctx context, r *run) (next, error) {
+	return func(ctx context.Context, r *run) (next, error) {
 		answer, err := t.ask(ctx, r)
 		if err != nil {
 			return goOn, err
@@ -164,7 +165,7 @@ func (c *compiler) callStep(call *rule.Call, label string) func(context, *run) (
 }
 
 // ask evaluates the settings, calls, and judges the answer.
-func (t *target) ask(ctx context, r *run) (message.Message, error) {
+func (t *target) ask(ctx context.Context, r *run) (message.Message, error) {
 	with, node, err := t.settings(ctx, &r.scope)
 	if err != nil {
 		return message.Message{}, err
@@ -238,7 +239,7 @@ func (c *compiler) deliverAt(tg rule.Target, s *rule.Step, label string) *target
 		kind = "tap"
 	}
 	c.plan.labels[label] = len(c.plan.code)
-	c.emit(instr{label: label, kind: kind, step: s, do: func(ctx context, r *run) (next, error) {
+	c.emit(instr{label: label, kind: kind, step: s, do: func(ctx context.Context, r *run) (next, error) {
 		d, ok, err := t.delivery(ctx, r)
 		if err != nil || !ok {
 			if err != nil && t.tap { // its failure never stops the route
@@ -254,7 +255,7 @@ func (c *compiler) deliverAt(tg rule.Target, s *rule.Step, label string) *target
 	return t
 }
 
-func (t *target) delivery(ctx context, r *run) (Delivery, bool, error) {
+func (t *target) delivery(ctx context.Context, r *run) (Delivery, bool, error) {
 	if t.when != nil {
 		ok, err := t.when.Eval(ctx, &r.scope)
 		if err != nil || !ok {

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 
@@ -19,7 +20,7 @@ const (
 	missingValue = "value"
 )
 
-func (c *compiler) translateStep(t *rule.Translate) func(context, *run) (next, error) {
+func (c *compiler) translateStep(t *rule.Translate) func(context.Context, *run) (next, error) {
 	m := c.env.Map(t.Map)
 	if m == nil {
 		c.atPos(t.MapPos, "there is no map %q", t.Map).hint("%s", diag.DidYouMean(t.Map, c.env.MapNames))
@@ -37,7 +38,7 @@ func (c *compiler) translateStep(t *rule.Translate) func(context, *run) (next, e
 	if m == nil || err != nil {
 		return nil
 	}
-	return func(_ context, r *run) (next, error) {
+	return func(_ context.Context, r *run) (next, error) {
 		body, err := shared.each(r.scope.Body, func(item any) (any, error) {
 			code, isCode := codeOf(fromRest.get(item), t.System)
 			if isCode {
