@@ -245,7 +245,7 @@ func dash(m mistake) (diag.Error, bool) {
 	case m.has("'-' indicator"):
 		return m.here("a list is written here, and this line is no item of it").WithHint("begin it with - like those above, or indent it below one of them"), true
 	case m.has("expected key") && strings.HasPrefix(m.rest, "- "):
-		return m.here("this item stands below no key that has a list").WithHint("indent it like the items above"), true
+		return m.here("this item stands below no key that has a list").WithHint("put the list below a key, and indent all its items alike"), true
 	}
 	return diag.Error{}, false
 }

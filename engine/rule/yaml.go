@@ -294,8 +294,12 @@ func (r *parser) key(n *yaml.Node) (bind.Key, bool) {
 		n = n.Alias
 	}
 	if n.Kind != yaml.ScalarNode {
-		r.errs.Add(diag.Errorf(pos, "a key is text, this is a list or a map").
-			WithHint("an expression or text that begins with [ or { has to stand in quotes"))
+		e := diag.Errorf(pos, "a key is text, this is a list or a map").
+			WithHint("an expression or text that begins with [ or { has to stand in quotes")
+		if before, _ := r.from(n.Line, n.Column-1); strings.HasPrefix(before, "{{") {
+			e.Hint = "an expression is written ${…}"
+		}
+		r.errs.Add(e)
 		return bind.Key{}, false
 	}
 	if n.Tag == "!!null" && n.Value == "" {
