@@ -17,7 +17,7 @@ func (a *api) status(w http.ResponseWriter, r *http.Request) {
 	}
 	var source func(string) []byte
 	if set := a.e.Set(); set != nil {
-		source = set.Rules.File
+		source = func(file string) []byte { return set.Rules.Files[file] }
 	}
 	answer(w, statusOf(s, source))
 }

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/njia-health/njia/engine/journal"
+)
+
+// openJournal opens the journal in dir, making it where there is none.
+func openJournal(dir string) (journal.Store, error) {
+	return journal.OpenDisk(dir, journal.DiskOptions{})
+}
+
+// journalIn says whether dir holds a journal: every one has a lock file, also while nobody uses it.
+func journalIn(dir string) bool {
+	st, err := os.Stat(filepath.Join(dir, "lock"))
+	return err == nil && st.Mode().IsRegular()
+}
+
+// journalError says why a journal cannot be opened.
+func journalError(dir string, err error) error {
+	if errors.Is(err, journal.ErrLocked) {
+		return unreachable("njia status --journal "+dir+" says how the engine stands that has it", "%v", err)
+	}
+	return unreachable("see that this user may write there, and that the disk is well and not full", "%v", err)
+}
