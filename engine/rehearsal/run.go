@@ -158,7 +158,7 @@ func (s *stage) turn(ctx context.Context, t *rule.Turn, n int) performance {
 		}
 		m.Body = b
 	}
-	a.in = route.Input{Message: m, Source: s.plan.Route.From, Engine: s.engine(), Vars: t.Given.Vars}
+	a.in = route.Input{Message: m, Source: s.plan.Route.From, Engine: s.engine(), Vars: t.Given.Vars, Settings: t.Given.Settings}
 	adm := s.plan.Admit(ctx, a.in)
 	a.in.Body, a.in.Parsed, a.key, a.id = adm.Body, adm.Err == nil, adm.Key, adm.ID
 	p.key, p.id, p.body = adm.Key, adm.ID, adm.Body

@@ -272,8 +272,12 @@ func (p *Plan) scope(in Input) expr.Scope {
 	if vars == nil {
 		vars = map[string]any{}
 	}
+	settings := in.Settings
+	if settings == nil {
+		settings = p.env.Settings
+	}
 	return expr.Scope{
-		Headers: headers, Vars: vars, Settings: p.env.Settings, Error: in.Error,
+		Headers: headers, Vars: vars, Settings: settings, Error: in.Error,
 		Meta: map[string]any{
 			"id": string(m.ID), "route": p.Name, "source": in.Source, "time": m.Time.UTC().Format("2006-01-02T15:04:05.000Z"),
 			"attempt": max(in.Attempt, 1), "event": event, "engine": in.Engine, "rules": p.Rules,

@@ -143,6 +143,7 @@ type Input struct {
 	Vars     map[string]any // of a child
 	Error    map[string]any // of an alert
 	Gate     *Gate          // state of the gate that the run stopped at
+	Settings map[string]any // of a rehearsal; nil: the pack's
 	Observer func(StepEvent)
 }
 

@@ -487,22 +487,26 @@ func setBase(n *bind.Node, base string) {
 
 // values checks what the site chose for a pack's settings.
 func (b *builder) values(r *reader, p *Pack) {
-	names := make([]string, 0, len(p.Settings))
 	for n, s := range p.Settings {
-		names = append(names, n)
 		p.Values[n] = s.Default
 	}
+	if site := b.used[p.Name]; site != nil {
+		r.choose(p, site, p.Values)
+	}
+}
+
+// choose checks settings as somebody wrote them, and puts them into values.
+func (r *reader) choose(p *Pack, written *bind.Node, values map[string]any) {
+	names := make([]string, 0, len(p.Settings))
+	for n := range p.Settings {
+		names = append(names, n)
+	}
 	sort.Strings(names)
-	site := b.used[p.Name]
-	if site == nil {
+	if written.Kind != bind.Map {
+		r.at(written, "the settings of pack %s are a map, this is %s", p.Name, written.Kind)
 		return
 	}
-	if site.Kind != bind.Map {
-		r.at(site, "the settings of pack %s are a map, this is %s", p.Name, site.Kind)
-		return
-	}
-	given := map[string]bool{}
-	for i, k := range site.Keys {
+	for i, k := range written.Keys {
 		s := p.Settings[k.Name]
 		if s == nil {
 			e := diag.Errorf(k.Pos, "pack %s has no setting %q", p.Name, k.Name)
@@ -510,21 +514,20 @@ func (b *builder) values(r *reader, p *Pack) {
 			r.errs.Add(e)
 			continue
 		}
-		v := site.Items[i].Value()
-		given[k.Name] = true
+		v := written.Items[i].Value()
 		if v == nil {
-			p.Values[k.Name] = nil
+			values[k.Name] = nil
 			continue
 		}
-		if s.Type == "text" && site.Items[i].Kind == bind.Number {
-			v = site.Items[i].Text
+		if s.Type == "text" && written.Items[i].Kind == bind.Number {
+			v = written.Items[i].Text
 		}
 		if want := misfit(s, v); want != "" {
-			e := r.at(site.Items[i], "%s of pack %s is %s, this is %s", k.Name, p.Name, want, describeNode(site.Items[i]))
+			e := r.at(written.Items[i], "%s of pack %s is %s, this is %s", k.Name, p.Name, want, describeNode(written.Items[i]))
 			e.Hint = s.About
 			continue
 		}
-		p.Values[k.Name] = v
+		values[k.Name] = v
 	}
 }
 
@@ -547,6 +550,41 @@ func (b *builder) references() {
 			e := diag.Errorf(n.Pos, "there is no route %q", t.Route)
 			e.Hint, e.Len = diag.DidYouMean(t.Route, routes), len(t.Route)
 			b.errs.Add(e)
+		}
+		b.testSettings(t)
+	}
+}
+
+// testSettings gives every turn of a test the settings of its route's pack.
+func (b *builder) testSettings(t *Test) {
+	var pack *Pack
+	for _, r := range b.set.Routes {
+		for _, p := range b.set.Packs {
+			if r.Name == t.Route && p.Name == r.Pack {
+				pack = p
+			}
+		}
+	}
+	for i := range t.Turns {
+		g := &t.Turns[i].Given
+		switch {
+		case pack == nil && g.settings != nil:
+			b.errs.Add(diag.Errorf(g.settings.Pos, "route %s is of no pack, so it has no settings", t.Route))
+			continue
+		case pack == nil || g.settings == nil && t.Pack != pack.Name:
+			continue
+		}
+		g.Settings = map[string]any{}
+		for name, s := range pack.Settings {
+			g.Settings[name] = s.Default
+			if t.Pack != pack.Name {
+				g.Settings[name] = pack.Values[name]
+			}
+		}
+		if g.settings != nil {
+			r := &reader{}
+			r.choose(pack, g.settings, g.Settings)
+			b.errs.Add(r.errs...)
 		}
 	}
 }

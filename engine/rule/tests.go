@@ -143,7 +143,8 @@ func (r *reader) given(d *Doc, n *bind.Node) Given {
 		r.at(n, "given is a map, this is %s", n.Kind)
 		return g
 	}
-	r.known(n, "given", "message", "body", "raw", "event", "headers", "time", "id", "calls", "vars")
+	r.known(n, "given", "message", "body", "raw", "event", "headers", "time", "id", "calls", "vars", "settings")
+	g.settings = n.Get("settings")
 	for _, key := range []string{"message", "body"} {
 		if b := n.Get(key); b != nil {
 			g.Body, g.HasBody = r.value(d, b), true

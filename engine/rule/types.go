@@ -288,6 +288,10 @@ type Given struct {
 	ID      string
 	Calls   []GivenCall
 	Vars    map[string]any
+	// Settings are all of the route's pack that this turn runs with; nil: those that the site chose. A pack's own tests begin
+	// with its defaults, so that they hold wherever the pack is used.
+	Settings map[string]any
+	settings *bind.Node // as written
 }
 
 // GivenCall is a stubbed answer.
