@@ -10,7 +10,8 @@ import (
 	"time"
 
 	"github.com/njia-health/njia/engine/adapter"
-	"github.com/njia-health/njia/engine/fault"
+	"github.com/njia-health/njia/engine/bind"
+	"github.com/njia-health/njia/engine/diag"
 )
 
 // Files is the settings of the source.
@@ -29,28 +30,45 @@ type Files struct {
 	CSV       CSV           `yaml:"csv" doc:"how rows are written"`
 }
 
-// check finds what no file can be right for.
-func (w Files) check() error {
+// BindNode reads the settings and finds what no file can be right for.
+func (w *Files) BindNode(n *bind.Node) diag.List {
+	type fields Files
+	errs := bind.Decode(n, (*fields)(w))
+	wrong := func(key, hint, format string, args ...any) {
+		at := n.Pos
+		v := n.Get(key)
+		if v != nil {
+			at = v.Pos
+		}
+		if v == nil || !v.Hole {
+			errs.Add(diag.Errorf(at, format, args...).WithHint("%s", hint))
+		}
+	}
 	for _, p := range w.Pattern {
-		if _, err := path.Match(p, "x"); err != nil {
-			return fault.New(fault.Bug, "pattern: %q is no pattern; write it as *.json or lab-[0-9]*.csv", p)
+		if _, err := path.Match(p, "x"); err != nil || strings.Contains(p, "/") {
+			wrong("pattern", "it is matched with the name alone, as in *.json or lab-[0-9]*.csv; folders are dir: and recursive:", "%q is no pattern of names", p)
 		}
 	}
-	for name, dir := range map[string]string{"dir": w.Dir, "done": w.Done, "failed": w.Failed} {
+	for key, dir := range map[string]string{"dir": w.Dir, "done": w.Done, "failed": w.Failed} {
 		if dir != "" && !filepath.IsLocal(filepath.FromSlash(dir)) {
-			return fault.New(fault.Bug, "%s: %q leads out of the system's folder, which is not allowed", name, dir)
+			wrong(key, "it is a folder within the system's dir, such as inbox", "%q leads out of the system's folder", dir)
 		}
 	}
-	if w.Done == "" || w.Failed == "" || path.Clean(w.Done) == "." || path.Clean(w.Failed) == "." {
-		return fault.New(fault.Bug, "done and failed are folders of their own, within dir")
+	for key, dir := range map[string]string{"done": w.Done, "failed": w.Failed} {
+		if dir == "" || path.Clean(filepath.ToSlash(dir)) == "." {
+			wrong(key, "such as "+key, "%s is a folder of its own within dir", key)
+		}
 	}
 	if w.Every <= 0 {
-		return fault.New(fault.Bug, "every: give a length of time, such as 5s")
+		wrong("every", "such as 5s", "every is how often to look, and not nothing")
 	}
 	if _, err := w.CSV.separator(""); err != nil {
-		return fault.As(fault.Bug, err)
+		wrong("csv", `such as csv: { separator: ";" }`, "%q is no separator: that is one character, or tab", w.CSV.Separator)
 	}
-	return nil
+	if !w.CSV.Header && len(w.CSV.Columns) == 0 {
+		wrong("csv", "add columns: [name, …]", "csv without a header needs the names of its columns")
+	}
+	return errs
 }
 
 // format is the one of a file.
@@ -95,9 +113,6 @@ func mediaType(format, name string) string {
 
 // files runs the source until ctx ends.
 func (f *folder) files(ctx context.Context, w Files, in adapter.Inbox) error {
-	if err := w.check(); err != nil {
-		return err
-	}
 	s := &intake{f: f, w: w, in: in, seen: map[string]sight{}}
 	if err := s.load(ctx); err != nil {
 		return ended(ctx, err)

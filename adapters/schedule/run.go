@@ -19,10 +19,7 @@ const look = time.Minute
 
 // run makes the messages until ctx ends.
 func (c *clock) run(ctx context.Context, w Cron, in adapter.Inbox) error {
-	p, err := w.plan()
-	if err != nil {
-		return fault.As(fault.Bug, err)
-	}
+	p := w.plan()
 	last, err := c.begin(ctx, in)
 	if err != nil {
 		return ended(ctx, err)

@@ -5,10 +5,11 @@ package schedule
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/njia-health/njia/engine/adapter"
+	"github.com/njia-health/njia/engine/bind"
+	"github.com/njia-health/njia/engine/diag"
 )
 
 // Adapter is this package's one declaration.
@@ -47,19 +48,35 @@ type clock struct{ env adapter.Env }
 
 func open(_ context.Context, env adapter.Env, _ Settings) (*clock, error) { return &clock{env}, nil }
 
-// plan is the times that the settings ask for.
-func (w Cron) plan() (Plan, error) {
-	switch {
-	case w.Every < 0 || w.Every > 0 && w.Every < time.Second:
-		return Plan{}, errors.New("every: the shortest interval is 1s")
-	case w.Every > 0 && w.Cron.Text != "":
-		return Plan{}, errors.New("cron and every are both given; keep one")
-	case w.Every > 0:
-		return Plan{every: w.Every}, nil
-	case w.Cron.every > 0:
-		return Plan{every: w.Cron.every}, nil
-	case w.Cron.sched == nil:
-		return Plan{}, errors.New(`give cron, such as "0 18 * * *", or every, such as 15m`)
+// BindNode reads the settings and finds those that do not go together.
+func (w *Cron) BindNode(n *bind.Node) diag.List {
+	type fields Cron
+	errs := bind.Decode(n, (*fields)(w))
+	at := func(key string) diag.Pos {
+		if v := n.Get(key); v != nil {
+			return v.Pos
+		}
+		return n.Pos
 	}
-	return w.Cron.In(w.Zone.location()), nil
+	cronNode, everyNode := n.Get("cron"), n.Get("every")
+	switch {
+	case cronNode != nil && everyNode != nil:
+		errs.Add(diag.Errorf(at("every"), "cron and every are both given").WithHint("keep one of them"))
+	case cronNode == nil && everyNode == nil:
+		errs.Add(diag.Errorf(n.Pos, "give cron or every").WithHint(`such as cron: "0 18 * * *", or every: 15m`))
+	case everyNode != nil && !everyNode.Hole && !errs.Failed() && w.Every < time.Second:
+		errs.Add(diag.Errorf(at("every"), "the shortest interval is 1s"))
+	}
+	if w.Jitter < 0 {
+		errs.Add(diag.Errorf(at("jitter"), "jitter is a length of time from 0"))
+	}
+	return errs
+}
+
+// plan is the times that the settings ask for.
+func (w Cron) plan() Plan {
+	if w.Every > 0 {
+		return Plan{every: w.Every}
+	}
+	return w.Cron.In(w.Zone.location())
 }

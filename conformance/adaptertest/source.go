@@ -53,8 +53,10 @@ func (k *kit) source(t *testing.T, s *adapter.SourceDef, make Source) {
 			need(t, s.Name, c.name, "Put", w.Put != nil)
 			r := &run{T: t, k: k, def: s, w: w, in: &Inbox{}, name: c.name}
 			r.conn = k.open(t, w.System)
+			t.Cleanup(r.tries.Wait)
 			t.Cleanup(r.stop)
 			c.run(r)
+			r.puts.Wait()
 		})
 	}
 }
@@ -72,6 +74,7 @@ type run struct {
 	cancel context.CancelFunc
 	ended  chan error
 	puts   sync.WaitGroup
+	tries  sync.WaitGroup // puts that are cut off; the case's context ends them
 }
 
 func (r *run) start() {
@@ -114,7 +117,6 @@ func (r *run) stop() {
 	case <-time.After(patience):
 		r.Fatalf("the source does not end when it is cancelled")
 	}
-	r.puts.Wait()
 }
 
 // put offers a body. It waits no longer than the outside system does.
@@ -133,7 +135,7 @@ func (r *run) put(body []byte) {
 // tryPut offers a body that the stop of the source may cut off.
 func (r *run) tryPut(body []byte) {
 	in := r.in
-	r.puts.Go(func() { _ = r.w.Put(in, body) })
+	r.tries.Go(func() { _ = r.w.Put(in, body) })
 }
 
 func (r *run) until(what string, ok func() bool) {
