@@ -21,6 +21,7 @@ import (
 //	cursor   ServiceRequest=2026-01-05T08:00:00Z …     everything that last changed before is delivered
 //	marks    ServiceRequest/92ab… = item               seen since cursor - overlap, or still open
 //	         .since/ServiceRequest = time              where the source began
+//	         .clock/ServiceRequest = duration         how far the server's clock is ahead of ours
 //	         .sweep/ServiceRequest = name              the item that the last sweep ended with
 type feed struct {
 	c      *client
@@ -29,6 +30,9 @@ type feed struct {
 	low    map[string]time.Time // by type: everything before is delivered
 	since  map[string]time.Time // by type: nothing before is wanted
 	begun  map[string]bool
+	sorts  map[string]sorting       // by type
+	behind map[string]bool          // by type: the server's clock was set back
+	clock  map[string]time.Duration // by type: how far it is ahead of ours
 	items  map[string]item
 	swept  map[string]string // by type: the item that the last sweep ended with
 	cursor string            // as last saved
@@ -60,7 +64,7 @@ func newFeed(ctx context.Context, c *client, w Changes, in adapter.Inbox) (*feed
 	if _, err := w.begin(time.Time{}); err != nil {
 		return nil, err
 	}
-	f := &feed{c: c, w: w, in: in, low: map[string]time.Time{}, since: map[string]time.Time{}, begun: map[string]bool{},
+	f := &feed{c: c, w: w, in: in, low: map[string]time.Time{}, since: map[string]time.Time{}, begun: map[string]bool{}, behind: map[string]bool{}, clock: map[string]time.Duration{}, sorts: map[string]sorting{},
 		items: map[string]item{}, swept: map[string]string{}, extra: map[string]string{}}
 	cursor, err := in.Cursor(ctx)
 	if err != nil {
@@ -82,6 +86,8 @@ func newFeed(ctx context.Context, c *client, w Changes, in adapter.Inbox) (*feed
 			f.since[typ], _ = time.Parse(time.RFC3339, v)
 		} else if typ, ok := strings.CutPrefix(name, ".sweep/"); ok {
 			f.swept[typ] = v
+		} else if typ, ok := strings.CutPrefix(name, ".clock/"); ok {
+			f.clock[typ], _ = time.ParseDuration(v)
 		} else {
 			var it item
 			if json.Unmarshal([]byte(v), &it) == nil {
@@ -242,7 +248,7 @@ func (f *feed) raise(typ string, low time.Time) {
 
 // forget drops the items that no search gives again, no sweep looks at and nobody need know, and saves where the source stands.
 func (f *feed) forget(ctx context.Context, typ string) error {
-	edge := f.low[typ].Add(-f.w.Overlap).Unix()
+	edge := f.low[typ].Add(-f.w.Overlap - allowance).Unix()
 	dropped := map[string]string{}
 	var kept []string // not because a search may give them again
 	for name, it := range f.items {

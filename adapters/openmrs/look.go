@@ -65,8 +65,7 @@ func (f *feed) lookAt(ctx context.Context, typ string) error {
 			return err
 		}
 	}
-	from := f.from(typ)
-	newest := time.Time{}
+	from, first, newest := f.from(typ), true, time.Time{}
 	var stuck error // a second that cannot be read to the end: what comes after is handed over, but the cursor stays
 	raised := func(t, now time.Time) time.Time {
 		if stuck != nil {
@@ -79,8 +78,22 @@ func (f *feed) lookAt(ctx context.Context, typ string) error {
 		if err != nil {
 			return err
 		}
-		f.stepBack(typ, p.now)
+		if first {
+			first = false
+			if is := f.setBack(typ, p.now); is != f.behind[typ] {
+				f.behind[typ] = is
+				from = f.from(typ)
+				continue
+			}
+		}
 		if !p.sorted() {
+			f.sorts[typ] = no
+		} else if p.full(f.c.s.PageSize) && f.sorts[typ] == unsure {
+			if err := f.probe(ctx, typ); err != nil {
+				return err
+			}
+		}
+		if full := p.full(f.c.s.PageSize); !p.sorted() || full && f.sorts[typ] != yes {
 			return f.walkAll(ctx, typ, from, p)
 		}
 		for _, r := range p.rows {
@@ -89,6 +102,9 @@ func (f *feed) lookAt(ctx context.Context, typ string) error {
 		if !p.full(f.c.s.PageSize) {
 			if err := f.hand(ctx, typ, f.events(p.rows), raised(later(newest, p.now), p.now)); err != nil {
 				return err
+			}
+			if stuck == nil {
+				f.keep(typ, p.now)
 			}
 			return stuck
 		}
@@ -112,11 +128,44 @@ func (f *feed) lookAt(ctx context.Context, typ string) error {
 	}
 }
 
+// sorting is whether the server heeds _sort=_lastUpdated.
+type sorting uint8
+
+const (
+	unsure sorting = iota
+	yes
+	no
+)
+
+// probe asks for the oldest and the newest row. A server that does not sort gives the same one twice.
+func (f *feed) probe(ctx context.Context, typ string) error {
+	oldest, err := f.search(ctx, typ, url.Values{"_count": {"1"}, "_sort": {"_lastUpdated"}})
+	if err != nil {
+		return err
+	}
+	newest, err := f.search(ctx, typ, url.Values{"_count": {"1"}, "_sort": {"-_lastUpdated"}})
+	if err != nil {
+		return err
+	}
+	if len(oldest.rows) > 0 && len(newest.rows) > 0 {
+		switch oldest.rows[0].updated.Compare(newest.rows[0].updated) {
+		case -1:
+			f.sorts[typ] = yes
+		case 1:
+			f.sorts[typ] = no
+		}
+	}
+	return nil
+}
+
 // from is where a search begins.
 func (f *feed) from(typ string) time.Time {
 	low := f.low[typ]
 	if low.IsZero() {
 		return low
+	}
+	if f.behind[typ] {
+		return low.Add(-f.w.Overlap - allowance)
 	}
 	return later(low.Add(-f.w.Overlap), f.since[typ])
 }
@@ -136,11 +185,43 @@ func (f *feed) cap(t, now time.Time) time.Time {
 	return t
 }
 
-// stepBack follows a server clock that was set back: what it stamps now is older than the cursor.
-func (f *feed) stepBack(typ string, now time.Time) {
-	if !now.IsZero() && now.Before(f.low[typ]) {
-		f.c.env.Log.Warn("the server's clock is behind the newest change seen: looking further back", "resource", typ, "behind", f.low[typ].Sub(now).String())
-		f.low[typ] = now
+// allowance is how far a server's clock may be set back without a loss. What was seen is remembered for that much longer.
+const allowance = time.Hour
+
+// setBack says whether the server's clock was set back: it is behind the cursor, or has lost on ours since the last look.
+// What it stamps now may be older than what was seen, so a look goes back by the allowance until it has caught up. A clock
+// that is further off is not followed.
+func (f *feed) setBack(typ string, now time.Time) bool {
+	if now.IsZero() {
+		return false
+	}
+	behind := f.low[typ].Sub(now)
+	lost := time.Duration(0)
+	if last, ok := f.clock[typ]; ok {
+		lost = last - time.Until(now)
+	}
+	is := behind > 0 || lost > stepping
+	switch {
+	case behind > allowance:
+		f.c.env.Log.Error("OpenMRS's clock is behind the newest change seen: set it right; what is saved until then is not seen", "resource", typ, "behind", behind.String())
+	case is && !f.behind[typ]:
+		f.c.env.Log.Warn("OpenMRS's clock was set back: looking further back until it has caught up", "resource", typ, "behind", max(behind, lost).String())
+	}
+	return is
+}
+
+// stepping is how much a clock may lose between two looks before that counts as set back. The overlap covers less.
+const stepping = 5 * time.Second
+
+// keep notes how far the server's clock is ahead of ours, once all up to now is handed over and now is past the cursor.
+func (f *feed) keep(typ string, now time.Time) {
+	if now.IsZero() || now.Before(f.low[typ]) {
+		return
+	}
+	ahead := time.Until(now).Round(time.Second)
+	if last, ok := f.clock[typ]; !ok || (ahead-last).Abs() > stepping {
+		f.clock[typ] = ahead
+		f.extra[".clock/"+typ] = ahead.String()
 	}
 }
 
@@ -306,5 +387,6 @@ func (f *feed) walkAll(ctx context.Context, typ string, from time.Time, p page) 
 		}
 	}
 	f.raise(typ, low)
+	f.keep(typ, p.now)
 	return nil
 }
