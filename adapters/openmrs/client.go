@@ -141,13 +141,15 @@ func (c *client) address(root, path string, query url.Values) string {
 }
 
 // next is a link that the server gives, on the address in the rules: OpenMRS behind a proxy gives http://localhost.
-func (c *client) next(link string) (string, error) {
+func (c *client) next(link string) (string, error) { return c.nextUnder(c.s.FHIRPath, link) }
+
+func (c *client) nextUnder(path, link string) (string, error) {
 	l, err := url.Parse(link)
 	if err != nil {
 		return "", fault.New(fault.Rejected, "the link to the next page cannot be read")
 	}
 	u := *c.base
-	root := "/" + strings.Trim(c.s.FHIRPath, "/")
+	root := "/" + strings.Trim(path, "/")
 	ours := strings.TrimRight(u.Path, "/") + root
 	if i := strings.LastIndex(l.Path, root); i >= 0 {
 		u.Path = ours + l.Path[i+len(root):]

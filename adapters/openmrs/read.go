@@ -68,12 +68,16 @@ func isResource(what string, r reply) error {
 type RESTGet struct {
 	Path  string         `yaml:"path,required" doc:"path under ws/rest/v1, such as order/92ab…"`
 	Query map[string]any `yaml:"query" doc:"query parameters, such as { v: full }"`
+	All   bool           `yaml:"all" doc:"whether to read a search to its end, page by page; the answer is {results: […]}"`
 }
 
 func (c *client) restGet(ctx context.Context, w RESTGet, _ message.Message) (message.Message, error) {
 	at, what, err := c.restAddress("GET", w.Path, w.Query)
 	if err != nil {
 		return message.Message{}, err
+	}
+	if w.All {
+		return c.restAll(ctx, what, at)
 	}
 	r, err := c.do(ctx, request{what: what, method: http.MethodGet, url: at, accept: "application/json"})
 	if err != nil {

@@ -3,6 +3,7 @@ package openmrs
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,6 +35,8 @@ func (s *Server) rest(w http.ResponseWriter, r *http.Request, path string) {
 			delete(s.session, c.Value)
 		}
 		w.WriteHeader(http.StatusNoContent)
+	case kind == "order" && r.Method == http.MethodGet && id == "":
+		s.restOrders(w, r)
 	case kind == "order" && r.Method == http.MethodGet && id != "":
 		for _, typ := range []string{"ServiceRequest", "MedicationRequest"} {
 			if rec := s.records[key{typ, id}]; rec != nil {
@@ -78,6 +81,45 @@ func (s *Server) restDrug(w http.ResponseWriter, r *http.Request, id string) {
 		writeREST(w, http.StatusOK, ordered.Of("uuid", id, "display", name, "name", name,
 			"retired", rec.body.Value("status") == "inactive"))
 	}
+}
+
+// orderTypes are OpenMRS's own, OrderType.TEST_ORDER_TYPE_UUID and
+// DRUG_ORDER_TYPE_UUID.
+var orderTypes = map[string]string{
+	"52a447d3-a64a-11e3-9aeb-50e549534c5e": "ServiceRequest",
+	"131168f4-15f5-102d-96e4-000c29c2a5d7": "MedicationRequest",
+}
+
+// restOrders searches for orders as OrderSearchHandler2_3 does, by order type
+// and date of activation, and with voided ones on request. It gives pages of
+// limit, by default 50.
+func (s *Server) restOrders(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	types := map[string]bool{}
+	for uuid := range strings.SplitSeq(q.Get("orderTypes"), ",") {
+		types[orderTypes[uuid]] = true
+	}
+	from, _ := parseDate(q.Get("activatedOnOrAfterDate"))
+	all := []any{}
+	for _, o := range s.order {
+		if (o.typ == "ServiceRequest" || o.typ == "MedicationRequest") && (types[o.typ] || q.Get("orderTypes") == "") &&
+			(!o.voided || q.Get("includeVoided") == "true") && !o.created.Before(from.from) {
+			all = append(all, s.restOrder(r, o))
+		}
+	}
+	limit, start := 50, 0
+	if n, err := strconv.Atoi(q.Get("limit")); err == nil && n > 0 {
+		limit = n
+	}
+	if n, err := strconv.Atoi(q.Get("startIndex")); err == nil && n > 0 {
+		start = min(n, len(all))
+	}
+	out := ordered.Of("results", all[start:min(start+limit, len(all))])
+	if start+limit < len(all) {
+		q.Set("startIndex", strconv.Itoa(start+limit))
+		out.Set("links", []any{ordered.Of("rel", "next", "uri", strings.TrimSuffix(base(r), fhirPath)+restPath+"/order?"+q.Encode())})
+	}
+	writeREST(w, http.StatusOK, out)
 }
 
 func restSession(s *Server) *ordered.Map {
@@ -158,7 +200,7 @@ func (s *Server) restOrder(r *http.Request, rec *record) *ordered.Map {
 	}
 	out := ordered.Of(
 		"uuid", rec.id,
-		"orderNumber", "ORD-"+rec.id[:8],
+		"orderNumber", "ORD-"+rec.id[:min(8, len(rec.id))],
 		"patient", s.restLinked(r, rec, "subject", "patient"),
 		"concept", concept,
 		"action", rec.action,
