@@ -1,7 +1,6 @@
 package rule
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,15 +10,14 @@ import (
 	"github.com/njia-health/njia/engine/fault"
 )
 
-// kinds are the first keys that say what a document is.
-var kinds = []string{"engine", "pack", "system", "route", "map", "test", "port"}
-
-var kebab = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
+// settingName is what can be read as settings.NAME, or settings["NAME"].
+var settingName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
 
 // reader decodes documents, and gathers what is wrong.
 type reader struct {
-	errs  diag.List
-	files func(doc *Doc, rel string) ([]byte, string, error)
+	errs diag.List
+	// open gives a file that is named in the file in, a document's or that of its override.
+	open func(d *Doc, in, rel string) (src []byte, file string, err error)
 }
 
 func (r *reader) at(n *bind.Node, format string, args ...any) *diag.Error {
@@ -132,57 +130,13 @@ func (r *reader) pack(d Doc) *Pack {
 			return p
 		}
 		for i, k := range s.Keys {
-			var st Setting
-			item := s.Items[i]
-			into(r, item, k.Name, &st)
-			st.Pos = k.Pos
-			if st.Type == "" {
-				r.errs.Add(diag.Errorf(k.Pos, "setting %s has no type", k.Name).WithHint("add type: text, number, boolean, duration, list or map"))
+			if !settingName.MatchString(k.Name) {
+				r.errs.Add(diag.Errorf(k.Pos, "a setting is named with small letters, digits, - and _, this is %q", k.Name))
 			}
-			if st.Default != nil {
-				if want := misfit(&st, st.Default); want != "" {
-					r.at(item.Get("default"), "the default of %s is %s, this is not", k.Name, want)
-				}
-			}
-			p.Settings[k.Name] = &st
+			p.Settings[k.Name] = r.setting(k, s.Items[i])
 		}
 	}
 	return p
-}
-
-// misfit says what a setting should be, where v is not that; "" where it fits.
-func misfit(s *Setting, v any) string {
-	ok := true
-	switch s.Type {
-	case "text":
-		_, ok = v.(string)
-	case "number":
-		switch v.(type) {
-		case string, bool, []any, map[string]any:
-			ok = false
-		}
-	case "boolean":
-		_, ok = v.(bool)
-	case "duration":
-		t, is := v.(string)
-		_, err := bind.ParseDuration(t)
-		ok = is && err == nil
-	case "list":
-		_, ok = v.([]any)
-	case "map":
-		_, ok = v.(map[string]any)
-	}
-	if !ok {
-		return map[string]string{"text": "text", "number": "a number", "boolean": "true or false", "duration": "a duration such as 15s", "list": "a list", "map": "a map"}[s.Type]
-	}
-	if len(s.Enum) > 0 && !slices.Contains(s.Enum, v) {
-		parts := make([]string, len(s.Enum))
-		for i, e := range s.Enum {
-			parts[i] = fmt.Sprint(e)
-		}
-		return "one of " + strings.Join(parts, ", ")
-	}
-	return ""
 }
 
 // systemKeys are those of every system; the rest are its adapter's.
@@ -363,37 +317,4 @@ func (r *reader) reply(n *bind.Node) *Reply {
 		b = b.Get("jq")
 	}
 	return &Reply{Pos: n.Pos, Body: b, Status: n.Get("status"), Headers: n.Get("headers"), Type: r.text(n.Get("type"), "type")}
-}
-
-func (r *reader) mapDoc(d Doc) *Map {
-	n := d.Node
-	m := &Map{Doc: d, Entries: map[string]any{}, Default: n.Get("default")}
-	r.known(n, "a map", "map", "about", "csv", "from", "to", "inline", "entries", "concept-map", "default", "override")
-	m.CSV = r.text(n.Get("csv"), "csv")
-	m.From, m.To = r.text(n.Get("from"), "from"), r.text(n.Get("to"), "to")
-	m.ConceptMap = r.text(n.Get("concept-map"), "concept-map")
-	in := n.Get("inline")
-	if in == nil {
-		in = n.Get("entries")
-	}
-	if in != nil {
-		if in.Kind != bind.Map {
-			r.at(in, "inline is a map of codes to values, this is %s", in.Kind)
-		}
-		m.Inline = map[string]any{}
-		for i, k := range in.Keys {
-			m.Inline[k.Name] = in.Items[i].Value()
-			m.Entries[k.Name] = m.Inline[k.Name]
-		}
-	}
-	if m.CSV != "" {
-		r.csv(m, n.Get("csv"))
-	}
-	if m.ConceptMap != "" {
-		r.conceptMap(m, n.Get("concept-map"))
-	}
-	if m.CSV == "" && m.ConceptMap == "" && in == nil && m.Default == nil {
-		r.errs.Add(diag.Errorf(d.Pos, "map %s has no entries", d.Name).WithHint("add csv: FILE, inline: {code: value} or concept-map: FILE"))
-	}
-	return m
 }

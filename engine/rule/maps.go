@@ -1,114 +1,65 @@
 package rule
 
 import (
-	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"slices"
-	"strings"
 
 	"github.com/njia-health/njia/engine/bind"
 	"github.com/njia-health/njia/engine/diag"
 	"github.com/njia-health/njia/engine/message"
 )
 
-// csv reads a map's entries from a file: a header line, then a row each. Values stay text.
-func (r *reader) csv(m *Map, n *bind.Node) {
-	src, file, err := r.files(&m.Doc, m.CSV)
-	if err != nil {
-		r.at(n, "%v", err)
-		return
-	}
-	text := strings.TrimPrefix(string(src), "\ufeff")
-	rd := csv.NewReader(strings.NewReader(text))
-	first, _, _ := strings.Cut(text, "\n")
-	switch {
-	case strings.Contains(first, ";") && !strings.Contains(first, ","):
-		rd.Comma = ';'
-	case strings.Contains(first, "\t") && !strings.Contains(first, ","):
-		rd.Comma = '\t'
-	}
-	rd.Comment = '#'
-	head, err := rd.Read()
-	if errors.Is(err, io.EOF) {
-		r.errs.Add(diag.Errorf(diag.Pos{File: file, Line: 1, Col: 1}, "the file is empty, expected a header line").WithHint("write from,to in the first line"))
-		return
-	}
-	if err != nil {
-		r.csvError(file, err)
-		return
-	}
-	for i := range head {
-		head[i] = strings.TrimSpace(head[i])
-	}
-	if len(head) < 2 {
-		r.errs.Add(diag.Errorf(diag.Pos{File: file, Line: 1, Col: 1}, "a map has two columns, this header has one"))
-		return
-	}
-	column := func(name string, key string, def int) int {
-		if name == "" {
-			if i := slices.Index(head, key); i >= 0 {
-				return i
+// mapDoc decodes a map. Entries come from a ConceptMap, a CSV file and inline:, each over those before it.
+func (r *reader) mapDoc(d Doc) *Map {
+	n := d.Node
+	m := &Map{Doc: d, Entries: map[string]any{}, Default: n.Get("default")}
+	r.known(n, "a map", "map", "about", "csv", "from", "to", "inline", "concept-map", "default", "override")
+	m.CSV, m.ConceptMap = r.text(n.Get("csv"), "csv"), r.text(n.Get("concept-map"), "concept-map")
+	m.From, m.To = r.text(n.Get("from"), "from"), r.text(n.Get("to"), "to")
+	if m.CSV == "" {
+		for _, key := range []string{"from", "to"} {
+			if c := n.Get(key); c != nil {
+				r.at(c, "%s names a column of a CSV file, and this map has none", key).Hint = "add csv: FILE"
 			}
-			return def
 		}
-		i := slices.Index(head, name)
-		if i < 0 {
-			r.at(m.Node.Get(key), "%s has no column %q", file, name).Hint = diag.DidYouMean(name, head)
-		}
-		return i
 	}
-	from, to := column(m.From, "from", 0), column(m.To, "to", 1)
-	if from < 0 || to < 0 {
-		return
+	if m.ConceptMap != "" {
+		r.conceptMap(m, n.Get("concept-map"))
 	}
-	lines := map[string]int{}
-	for {
-		rec, err := rd.Read()
-		if errors.Is(err, io.EOF) {
-			return
-		}
-		if err != nil {
-			r.csvError(file, err)
-			return
-		}
-		line, _ := rd.FieldPos(0)
-		key := strings.TrimSpace(rec[from])
-		if key == "" {
-			continue
-		}
-		if at, dup := lines[key]; dup {
-			r.errs.Add(diag.Errorf(diag.Pos{File: file, Line: line, Col: 1}, "%q stands here twice, first in line %d", key, at))
-			continue
-		}
-		lines[key] = line
-		m.Entries[key] = strings.TrimSpace(rec[to])
+	if m.CSV != "" {
+		r.csv(m, n.Get("csv"))
 	}
+	in := n.Get("inline")
+	switch {
+	case in == nil:
+	case in.Kind == bind.Map:
+		m.Inline = map[string]any{}
+		for i, k := range in.Keys {
+			m.Inline[k.Name] = in.Items[i].Value()
+		}
+		maps.Copy(m.Entries, m.Inline)
+	case in.Kind != bind.Null:
+		r.at(in, "inline is a map of codes to values, this is %s", in.Kind)
+	}
+	if m.CSV == "" && m.ConceptMap == "" && in == nil && m.Default == nil {
+		r.errs.Add(diag.Errorf(d.Pos, "map %s has no entries", d.Name).WithHint("add csv: FILE, inline: { CODE: VALUE } or concept-map: FILE"))
+	}
+	return m
 }
 
-func (r *reader) csvError(file string, err error) {
-	var pe *csv.ParseError
-	pos := diag.Pos{File: file, Line: 1, Col: 1}
-	text := "this is not CSV from here on"
-	if errors.As(err, &pe) {
-		pos.Line, pos.Col = pe.Line, max(pe.Column, 1)
-		switch {
-		case errors.Is(pe.Err, csv.ErrFieldCount):
-			text = "this row has another number of columns than the header"
-		case errors.Is(pe.Err, csv.ErrQuote), errors.Is(pe.Err, csv.ErrBareQuote):
-			text = "a quote is not closed, or stands inside a value that is not quoted"
-		}
-	}
-	r.errs.Add(diag.Errorf(pos, "%s", text).WithHint("a value with a comma or a quote in it is quoted, and its quotes are doubled"))
+// relations of a ConceptMap's target to its element that let it be used, the best first. Where an element has several targets,
+// the best one is taken, and of equal ones the first. The others (unmatched, disjoint, not-related-to) give no entry.
+// http://hl7.org/fhir/R4/valueset-concept-map-equivalence.html, http://hl7.org/fhir/R5/valueset-concept-map-relationship.html
+var relations = []string{
+	"equal", "equivalent", "wider", "subsumes", "source-is-narrower-than-target", "relatedto", "related-to",
+	"narrower", "specializes", "source-is-broader-than-target", "inexact",
 }
 
-// mapped are the equivalences of a ConceptMap that mean: use this one. http://hl7.org/fhir/R4/valueset-concept-map-equivalence.html
-var mapped = []string{"", "equal", "equivalent", "relatedto", "wider", "subsumes", "narrower", "specializes"}
-
-// conceptMap reads a map's entries from a FHIR R4 ConceptMap.
+// conceptMap reads a map's entries from a FHIR ConceptMap, R4 or R5.
 func (r *reader) conceptMap(m *Map, n *bind.Node) {
-	src, file, err := r.files(&m.Doc, m.ConceptMap)
+	src, file, err := r.open(&m.Doc, n.Pos.File, m.ConceptMap)
 	if err != nil {
 		r.at(n, "%v", err)
 		return
@@ -118,29 +69,67 @@ func (r *reader) conceptMap(m *Map, n *bind.Node) {
 		r.errs.Add(placed(file, err))
 		return
 	}
+	start := diag.Pos{File: file, Line: 1, Col: 1}
 	cm, _ := v.(map[string]any)
 	if cm["resourceType"] != "ConceptMap" {
-		r.errs.Add(diag.Errorf(diag.Pos{File: file, Line: 1, Col: 1}, "this is not a FHIR ConceptMap").WithHint("it has \"resourceType\": \"ConceptMap\""))
+		r.errs.Add(diag.Errorf(start, "this is no FHIR ConceptMap").WithHint(`it begins with { "resourceType": "ConceptMap"`))
 		return
 	}
-	for _, g := range list(cm["group"]) {
-		for _, e := range list(g["element"]) {
+	from := map[string]string{} // code → the system it was mapped in
+	faults := 0
+	for _, g := range objects(cm["group"]) {
+		system, _ := g["source"].(string)
+		for _, e := range objects(g["element"]) {
 			code, _ := e["code"].(string)
-			for _, t := range list(e["target"]) {
-				eq, _ := t["equivalence"].(string)
-				to, has := t["code"].(string)
-				if code == "" || !has || !slices.Contains(mapped, eq) {
-					continue
-				}
-				if _, dup := m.Entries[code]; !dup {
-					m.Entries[code] = to
-				}
+			to := best(objects(e["target"]))
+			if code == "" || to == "" {
+				continue
 			}
+			if other, twice := from[code]; twice && m.Entries[code] != to {
+				if faults++; faults <= maxFaults {
+					r.errs.Add(diag.Errorf(start, "the code %s is mapped to both %s and %s%s", code, m.Entries[code], to, ofSystems(other, system)).
+						WithHint("make a map document with a file of its own for each code system"))
+				}
+				continue
+			}
+			from[code] = system
+			m.Entries[code] = to
 		}
+	}
+	if len(m.Entries) == 0 {
+		w := diag.Errorf(start, "this ConceptMap maps no code")
+		w.Warning = true
+		r.errs.Add(w)
 	}
 }
 
-func list(v any) []map[string]any {
+func ofSystems(a, b string) string {
+	if a == b {
+		return ""
+	}
+	return fmt.Sprintf(" (of %s and %s)", a, b)
+}
+
+// best gives the code of the target that fits best; "" where none can be used.
+func best(targets []map[string]any) string {
+	code, rank := "", len(relations)
+	for _, t := range targets {
+		c, _ := t["code"].(string)
+		relation, _ := t["equivalence"].(string)
+		if r5, ok := t["relationship"].(string); ok {
+			relation = r5
+		}
+		if relation == "" {
+			relation = "equivalent"
+		}
+		if i := slices.Index(relations, relation); c != "" && i >= 0 && i < rank {
+			code, rank = c, i
+		}
+	}
+	return code
+}
+
+func objects(v any) []map[string]any {
 	var out []map[string]any
 	l, _ := v.([]any)
 	for _, e := range l {
@@ -157,5 +146,5 @@ func placed(file string, err error) diag.Error {
 	if errors.As(err, &se) {
 		return diag.Errorf(diag.Pos{File: file, Line: se.Line, Col: se.Column}, "this is not JSON: %s", se.Reason)
 	}
-	return diag.Errorf(diag.Pos{File: file, Line: 1, Col: 1}, "%s", fmt.Sprint(err))
+	return diag.Errorf(diag.Pos{File: file, Line: 1, Col: 1}, "this is not JSON: %v", err)
 }

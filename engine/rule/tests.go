@@ -2,7 +2,6 @@ package rule
 
 import (
 	"strings"
-	"time"
 
 	"github.com/njia-health/njia/engine/bind"
 	"github.com/njia-health/njia/engine/diag"
@@ -115,7 +114,7 @@ func isFile(s string) bool {
 
 // json reads a file that a test names.
 func (r *reader) json(d *Doc, n *bind.Node) (any, bool) {
-	src, file, err := r.files(d, n.Text)
+	src, file, err := r.open(d, n.Pos.File, n.Text)
 	if err != nil {
 		r.at(n, "%v", err)
 		return nil, false
@@ -156,13 +155,7 @@ func (r *reader) given(d *Doc, n *bind.Node) Given {
 	g.Event = r.word(n.Get("event"), "event", "create", "update", "delete")
 	into(r, n.Get("headers"), "headers", &g.Headers)
 	g.ID = r.text(n.Get("id"), "id")
-	if t := n.Get("time"); t != nil {
-		at, err := time.Parse(time.RFC3339, r.text(t, "time"))
-		if err != nil {
-			r.at(t, "time is written 2026-01-05T08:00:00Z, this is %q", t.Text)
-		}
-		g.Time = at
-	}
+	into(r, n.Get("time"), "time", &g.Time)
 	if v := n.Get("vars"); v != nil {
 		g.Vars, _ = v.Value().(map[string]any)
 	}

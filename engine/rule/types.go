@@ -19,6 +19,7 @@ type Doc struct {
 	Digest string     // of what it says once overrides are merged, whatever its place and comments
 	Node   *bind.Node // the whole document, overrides merged
 	About  string
+	also   []string // folders of the documents that override it
 }
 
 // Set is a whole rule set. It is not changed once loaded.
@@ -33,6 +34,8 @@ type Set struct {
 	Routes    []*Route
 	Maps      []*Map
 	Tests     []*Test
+	// Unread says that a file could not be read in full, so a name may be missing because of that.
+	Unread bool
 }
 
 // Engine is the engine: document.
