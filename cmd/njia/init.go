@@ -101,7 +101,6 @@ func writeStart(dir string, pack *packDoc) error {
 type starting struct {
 	Name         string
 	Settings     []startSetting
-	First        startSetting
 	Env, Secrets []string
 }
 
@@ -116,9 +115,6 @@ func fill(at string, pack packDoc) error {
 			def = string(b) // JSON is YAML
 		}
 		s.Settings = append(s.Settings, startSetting{x.Name, def})
-	}
-	if len(s.Settings) > 0 {
-		s.First = s.Settings[0]
 	}
 	s.Env, s.Secrets = needs(pack.Name)
 	text, err := os.ReadFile(at + ".tmpl")

@@ -228,7 +228,7 @@ func advice(m journal.Record) string {
 // pretty indents JSON and leaves everything else as it is.
 func pretty(b []byte) string {
 	var out bytes.Buffer
-	if json.Indent(&out, b, "", "  ") == nil {
+	if json.Indent(&out, bytes.TrimSpace(b), "", "  ") == nil {
 		return out.String()
 	}
 	return strings.TrimRight(string(b), "\n")

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+var update = flag.Bool("update", false, "write goldens anew")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"njia": main})
+}
+
+// TestScripts drives the program as people do: one file for each thing that they want.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("NO_COLOR", "1")
+			e.Setenv("TZ", "UTC")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"until": until, "code": code},
+	})
+}
+
+// patience is how long until waits. On a busy machine everything takes its time.
+const patience = 30 * time.Second
+
+// until runs a command again and again until its output matches, or waits for a file:
+//
+//	until PATTERN COMMAND ARGS…
+//	until exists FILE
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("until PATTERN COMMAND…, or until exists FILE")
+	}
+	var seen string
+	for start := time.Now(); time.Since(start) < patience; time.Sleep(50 * time.Millisecond) {
+		if args[0] == "exists" {
+			if _, err := os.Stat(ts.MkAbs(args[1])); err == nil {
+				return
+			}
+			continue
+		}
+		_ = ts.Exec(args[1], args[2:]...)
+		if seen = ts.ReadFile("stdout"); regexp.MustCompile("(?m)" + args[0]).MatchString(seen) {
+			return
+		}
+		seen += ts.ReadFile("stderr")
+	}
+	ts.Fatalf("%s did not come about; last:\n%s", filepath.Join(args...), seen)
+}
+
+// code runs a command that must end with this exit code: code N COMMAND ARGS…
+func code(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("code N COMMAND…")
+	}
+	got := "0"
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		got = regexp.MustCompile(`\d+`).FindString(err.Error())
+	}
+	if got != args[0] {
+		ts.Fatalf("exit code %s, want %s\nstdout:\n%s\nstderr:\n%s", got, args[0], ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+	}
+}
