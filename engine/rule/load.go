@@ -150,5 +150,6 @@ func (b *builder) references() {
 			e.Hint, e.Len = diag.DidYouMean(t.Route, routes), len([]rune(t.Route))
 			b.errs.Add(e)
 		}
+		b.testSettings(t)
 	}
 }

@@ -201,21 +201,7 @@ func (b *builder) values(r *reader, p *Pack) {
 	}
 	given := map[string]bool{}
 	if site != nil {
-		for i, k := range site.Keys {
-			s, v := p.Settings[k.Name], site.Items[i]
-			if s == nil {
-				e := diag.Errorf(k.Pos, "pack %s has no setting %q", p.Name, k.Name)
-				e.Hint, e.Len = diag.DidYouMean(k.Name, names), len([]rune(k.Name))
-				r.errs.Add(e)
-				continue
-			}
-			given[k.Name] = true
-			if v.Kind == bind.Null {
-				p.Values[k.Name] = nil
-			} else if x, ok := r.choice(s, k.Name, v); ok {
-				p.Values[k.Name] = x
-			}
-		}
+		given = r.choose(p, site, p.Values)
 	}
 	if !b.hasEngine() {
 		return // a pack alone: nobody has chosen yet
