@@ -27,6 +27,20 @@ def exempt($s):
       (.attributeType.uuid == $type or .attributeType.display == $type) and (.voided | not)
       and ((.value | tostring | ascii_downcase) | . == "true" or . == "yes"));
 
+# An order of REST in the shape of FHIR, with all that REST says in details, and what it is now in state. Expiry is no state: what
+# was ordered stays billed when its time is over.
+def from_rest:
+  { resourceType: "Procedure", id: .uuid, intent: "order", details: .,
+    status: (if .voided == true then "gone" elif .action == "DISCONTINUE" then "revoked"
+             elif stopped then "completed" else "active" end),
+    code: { coding: [{ code: .concept.uuid, display: .concept.display }], text: (.concept.display // .display) },
+    subject: { reference: "Patient/\(.patient.uuid)" }, encounter: { reference: "Encounter/\(.encounter.uuid)" },
+    requester: { display: .orderer.display },
+    note: [.instructions, .commentToFulfiller | select(. != null) | { text: . }] }
+  + (if .previousOrder.uuid != null and (.action == "REVISE" or .action == "DISCONTINUE")
+     then { replaces: [{ reference: "Procedure/\(.previousOrder.uuid)" }] } else {} end)
+  | .state = ([.status, .details.action, .details.dateStopped, (.details | stopped), .code.coding[0].code, .note[].text] | tostring);
+
 # What is to be done: {do: bill | remove | leave, ids: the orders whose lines it is about, replaces: those it takes over, why}.
 def verdict($details; $event; $s):
   .status as $status | .resourceType as $type | replaced($s) as $replaced
