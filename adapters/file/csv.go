@@ -70,9 +70,13 @@ func row(text []byte, sep byte, into []string) ([]string, error) {
 	q := quotes{sep: sep}
 	var field []byte
 	out := into[:0]
+	junk := 0
 	for _, b := range text {
 		before := q.state
 		q.step(b)
+		if q.junk && junk == 0 {
+			junk = len(out) + 1
+		}
 		switch {
 		case q.state == begin: // a separator
 			out = append(out, string(field))
@@ -82,8 +86,8 @@ func row(text []byte, sep byte, into []string) ([]string, error) {
 			field = append(field, b)
 		}
 	}
-	if q.junk {
-		return out, fault.New(fault.Invalid, "column %d has text after its closing quote; a quote inside quotes is written twice", len(out)+1)
+	if junk > 0 {
+		return out, fault.New(fault.Invalid, "column %d has text after its closing quote; a quote inside quotes is written twice", junk)
 	}
 	return append(out, string(field)), nil
 }

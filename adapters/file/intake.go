@@ -184,13 +184,16 @@ func (s *intake) flush(ctx context.Context, root *os.Root, b *batch) error {
 	return nil
 }
 
+// firstWait is how long it takes until what was refused is offered again; it doubles up to 30 s.
+const firstWait = 20 * time.Millisecond
+
 // offer returns when all are taken. What is refused is offered again: the engine's disk is full, say.
 func (s *intake) offer(ctx context.Context, ms []message.Message) error {
-	for wait := 50 * time.Millisecond; len(ms) > 0; {
+	for wait := firstWait; len(ms) > 0; {
 		n, err := s.in.AcceptAll(ctx, ms)
 		ms = ms[min(n, len(ms)):]
 		if n > 0 {
-			wait = 50 * time.Millisecond
+			wait = firstWait
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -258,7 +261,7 @@ func (s *intake) whole(root *os.Root, c candidate, format string) (m message.Mes
 	}
 	switch {
 	case size > limit || int64(len(m.Body)) > limit:
-		m.Body = m.Body[:min(len(m.Body), kept)]
+		m.Body = m.Body[:min(int64(len(m.Body)), kept, limit)]
 		m.Fault = fault.New(fault.Invalid, "the file %s has %d bytes, over the limit of %d (max-body)", c.name, size, limit)
 	case format == "json" && len(m.Body) == 0:
 		m.Fault = fault.New(fault.Invalid, "the file %s is empty; expected a JSON document", c.name)

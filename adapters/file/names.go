@@ -11,7 +11,7 @@ import (
 	"github.com/njia-health/njia/engine/fault"
 )
 
-// maxName is the longest file name that all file systems take, in bytes, less what a temporary one adds.
+// maxName is the longest file name in bytes: file systems take 255, and a temporary file adds to it.
 const maxName = 200
 
 // clean gives a name that every file system takes. Where that changes it, a part of its hash is added, so that two names
@@ -34,20 +34,20 @@ func clean(name string) (string, error) {
 	if reserved(strings.TrimSpace(stem)) {
 		out = "_" + out
 	}
-	for len(out) > maxName {
-		_, n := utf8.DecodeLastRuneInString(strings.TrimSuffix(out, filepath.Ext(out)))
-		stem := strings.TrimSuffix(out, filepath.Ext(out))
-		if len(filepath.Ext(out)) > 20 || len(stem) <= n {
-			out = strings.ToValidUTF8(out[:maxName], "")
-			break
-		}
-		out = stem[:len(stem)-n] + filepath.Ext(out)
+	if out == name && len(out) <= maxName {
+		return out, nil
 	}
-	if out != name {
-		sum := sha256.Sum256([]byte(name))
-		out = insert(out, "~"+hex.EncodeToString(sum[:4]))
+	sum := sha256.Sum256([]byte(name))
+	mark := "~" + hex.EncodeToString(sum[:4])
+	ext := filepath.Ext(out)
+	if len(ext) > 20 {
+		ext = ""
 	}
-	return out, nil
+	stem = strings.TrimSuffix(out, ext)
+	if most := maxName - len(mark) - len(ext); len(stem) > most {
+		stem = strings.ToValidUTF8(stem[:most], "")
+	}
+	return stem + mark + ext, nil
 }
 
 // insert puts text before the extension.
