@@ -195,7 +195,7 @@ func start(t *testing.T, rules string, change ...func(*engine.Options)) *rig {
 func (r *rig) start(rules string) {
 	r.t.Helper()
 	set := r.mustLoad(rules)
-	j, err := journal.OpenDisk(filepath.Join(r.dir, "data"))
+	j, err := journal.OpenDisk(filepath.Join(r.dir, "data"), journal.DiskOptions{})
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -2,9 +2,11 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/njia-health/njia/engine/adapter"
 	"github.com/njia-health/njia/engine/diag"
 	"github.com/njia-health/njia/engine/journal"
 	"github.com/njia-health/njia/engine/rule"
@@ -101,8 +103,7 @@ func (e *Engine) swap(ctx context.Context, s *Set) error {
 			continue
 		}
 		c, err := e.open(ctx, sys)
-		if err != nil && have[name] != nil {
-			// Most often the old one holds what the new one needs, such as a port.
+		if errors.Is(err, adapter.ErrHeld) && have[name] != nil {
 			c, err = e.replace(ctx, have[name], sys)
 		}
 		if err != nil {

@@ -7,12 +7,17 @@ package adapter
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 
 	"github.com/njia-health/njia/engine/bind"
 	"github.com/njia-health/njia/engine/diag"
 	"github.com/njia-health/njia/engine/message"
 )
+
+// ErrHeld is in the chain of an error of open when what it needs, such as a port, is held by somebody: most likely by the
+// connection that the new one is to follow. The engine then closes that one first.
+var ErrHeld = errors.New("it is held by somebody else")
 
 // Kind is what an operation does to the system it is sent to.
 type Kind uint8

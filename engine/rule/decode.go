@@ -52,7 +52,7 @@ func (r *reader) text(n *bind.Node, what string) string {
 	if n == nil {
 		return ""
 	}
-	if n.Kind != bind.String && n.Kind != bind.Number && n.Kind != bind.Bool {
+	if n.Kind == bind.List || n.Kind == bind.Map {
 		r.at(n, "%s is text, this is %s", what, n.Kind)
 		return ""
 	}
@@ -97,10 +97,17 @@ func (r *reader) engine(d Doc) *Engine {
 		}
 	}
 	e.Retry = r.retry(n.Get("retry"))
-	if on := n.Get("on"); on != nil {
-		e.On = map[string]*bind.Node{}
-		for i, k := range on.Keys {
-			e.On[k.Name] = on.Items[i]
+	if bound := n.Get("bind"); bound != nil {
+		w := r.at(bound, "bind is of no use yet: this version has no ports")
+		w.Warning, w.Hint, w.Len = true, "name the system itself: to: odoo.upsert", 0
+	}
+	for class, on := range r.on(n.Get("on")) {
+		if e.On == nil {
+			e.On = map[string]*bind.Node{}
+		}
+		if e.On[class] = n.Get("on").Get(class); on.To != nil || e.On[class].Kind != bind.String {
+			r.at(e.On[class], "for all routes, a failure is answered with one of retry, hold, dead-letter, filter").Hint = "where to tell of it, a route says itself"
+			delete(e.On, class)
 		}
 	}
 	into(r, n.Get("retention"), "retention", &e.Retention)
@@ -110,12 +117,22 @@ func (r *reader) engine(d Doc) *Engine {
 	return e
 }
 
+// said is n, or nil where nothing stands behind the key.
+func said(n *bind.Node) *bind.Node {
+	if n == nil || n.Kind == bind.Null {
+		return nil
+	}
+	return n
+}
+
 func (r *reader) retry(n *bind.Node) *Retry {
 	if n == nil {
 		return nil
 	}
 	var v Retry
 	into(r, n, "retry", &v)
+	r.positive(n.Get("for"), "retry.for", v.For)
+	r.positive(n.Get("backoff"), "retry.backoff", v.Backoff.From)
 	return &v
 }
 
@@ -168,7 +185,7 @@ func (r *reader) window(n *bind.Node) *Window {
 	}
 	var w Window
 	into(r, n, "window", &w)
-	w.Pos = n.Pos
+	r.positive(n.Get("for"), "window.for", w.For)
 	return &w
 }
 
@@ -182,13 +199,16 @@ func (r *reader) answers(n *bind.Node) []Answer {
 	if n.Kind != bind.List {
 		items = []*bind.Node{n}
 	}
+	var good []Answer
 	for i, a := range out {
-		if a.Class != "" && a.Class != "ok" && !isClass(a.Class) {
-			c := items[i].Get("class")
+		switch c := items[i].Get("class"); {
+		case a.Class != "" && a.Class != "ok" && !isClass(a.Class):
 			r.at(c, "%q is no failure class", a.Class).Hint = diag.DidYouMean(a.Class, append(classNames(), "ok"))
+		case a.When != nil && r.program(a.When, "a guard"):
+			good = append(good, a)
 		}
 	}
-	return out
+	return good
 }
 
 func classNames() []string {
@@ -206,9 +226,20 @@ var routeKeys = []string{"route", "about", "from", "with", "accept", "schema", "
 
 func (r *reader) route(d Doc) *Route {
 	n := d.Node
-	rt := &Route{Doc: d, With: n.Get("with"), Schema: n.Get("schema"), ID: n.Get("id"), Key: n.Get("key"), Keys: n.Get("keys"), When: n.Get("when")}
+	rt := &Route{Doc: d, With: n.Get("with"), Schema: said(n.Get("schema")), ID: n.Get("id"), Key: n.Get("key"), Keys: said(n.Get("keys")), When: n.Get("when")}
 	r.known(n, "a route", routeKeys...)
-	if f := n.Get("from"); f != nil {
+	for what, field := range map[string]**bind.Node{"a guard": &rt.When, "id": &rt.ID, "key": &rt.Key} {
+		if *field != nil && !r.program(*field, what) {
+			*field = nil
+		}
+	}
+	if rt.With != nil && rt.With.Kind != bind.Map {
+		if rt.With.Kind != bind.Null {
+			r.at(rt.With, "with is a map of the source's settings, this is %s", describe(rt.With))
+		}
+		rt.With = nil
+	}
+	if f := n.Get("from"); f != nil && f.Kind != bind.Null {
 		rt.From, rt.FromPos = r.text(f, "from"), f.Pos
 	} else {
 		r.errs.Add(diag.Errorf(d.Pos, "route %s has no from", d.Name).WithHint("add from: SYSTEM.SOURCE, such as openmrs.changes"))
@@ -220,6 +251,8 @@ func (r *reader) route(d Doc) *Route {
 	}
 	into(r, n.Get("remember"), "remember", &rt.Remember)
 	into(r, n.Get("expire"), "expire", &rt.Expire)
+	r.positive(n.Get("remember"), "remember", rt.Remember)
+	r.positive(n.Get("expire"), "expire", rt.Expire)
 	into(r, n.Get("priority"), "priority", &rt.Priority)
 	into(r, n.Get("max-body"), "max-body", &rt.MaxBody)
 	into(r, n.Get("enabled"), "enabled", &rt.Enabled)
@@ -240,7 +273,11 @@ func (r *reader) route(d Doc) *Route {
 func (r *reader) word(n *bind.Node, what string, known ...string) string {
 	t := r.text(n, what)
 	if t != "" && !slices.Contains(known, t) {
-		r.at(n, "%s is one of %s, this is %q", what, strings.Join(known, ", "), t).Hint = diag.DidYouMean(t, known)
+		e := r.at(n, "%s is one of %s, this is %q", what, strings.Join(known, ", "), t)
+		if near := diag.Nearest(t, known); near != "" {
+			e.Hint = "did you mean " + near + "?"
+		}
+		return ""
 	}
 	return t
 }
@@ -292,7 +329,9 @@ func (r *reader) on(n *bind.Node) map[string]On {
 		default:
 			r.at(v, "say what becomes of it, this is %s", v.Kind)
 		}
-		out[k.Name] = on
+		if on.Do != "" || on.To != nil {
+			out[k.Name] = on
+		}
 	}
 	return out
 }
@@ -305,16 +344,9 @@ func (r *reader) reply(n *bind.Node) *Reply {
 		return &Reply{Pos: n.Pos, Body: n}
 	}
 	if n.Kind != bind.Map {
-		r.at(n, "reply is a jq program, or a map of body, status, headers and type")
+		r.at(n, "reply is a jq program, or a map of body, status, headers and type, this is %s", n.Kind)
 		return nil
 	}
-	r.known(n, "a reply", "body", "status", "headers", "type", "jq")
-	b := n.Get("body")
-	if b == nil {
-		b = n.Get("jq")
-	}
-	if b != nil && b.Kind == bind.Map && b.Get("jq") != nil {
-		b = b.Get("jq")
-	}
-	return &Reply{Pos: n.Pos, Body: b, Status: n.Get("status"), Headers: n.Get("headers"), Type: r.text(n.Get("type"), "type")}
+	r.known(n, "a reply", "body", "status", "headers", "type")
+	return &Reply{Pos: n.Pos, Body: r.jq(n.Get("body"), "body"), Status: said(n.Get("status")), Headers: said(n.Get("headers")), Type: r.text(n.Get("type"), "type")}
 }

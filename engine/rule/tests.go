@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/njia-health/njia/engine/bind"
@@ -54,6 +55,16 @@ func (r *reader) turn(d *Doc, n *bind.Node) Turn {
 		r.at(e, "expect is a map, this is %s", e.Kind)
 		return t
 	}
+	if n := e.Get("reply"); n != nil {
+		r.known(n, "reply", "status", "body", "headers", "type")
+	}
+	for _, key := range []string{"sent", "calls"} {
+		if n := e.Get(key); n != nil {
+			for _, item := range append([]*bind.Node{n}, n.Items...) {
+				r.known(item, key, "to", "call", "with", "body", "exactly")
+			}
+		}
+	}
 	r.known(e, "expect", "outcome", "class", "error", "sent", "calls", "reply", "body", "vars", "key", "id", "exactly")
 	x := Expect{Pos: e.Pos, Sent: e.Get("sent"), Calls: e.Get("calls"), Reply: e.Get("reply"), Body: e.Get("body"), Vars: e.Get("vars")}
 	if o := e.Get("outcome"); o != nil {
@@ -74,7 +85,7 @@ func (r *reader) fill(d *Doc, n *bind.Node) *bind.Node {
 	if n == nil {
 		return nil
 	}
-	if n.Kind == bind.String && isFile(n.Text) {
+	if isJSON(n) {
 		v, ok := r.json(d, n)
 		if !ok {
 			return n
@@ -107,10 +118,12 @@ func put(n *bind.Node, pos diag.Pos) {
 	}
 }
 
-// isFile says whether a text names a JSON file rather than being a text itself.
-func isFile(s string) bool {
-	return (strings.HasSuffix(s, ".json") || strings.HasSuffix(s, ".ndjson")) && !strings.ContainsAny(s, "{}[]\n ")
-}
+// aFile is a text that names a file rather than being a text itself.
+var aFile = regexp.MustCompile(`^[\p{L}\p{N}_./@ -]*[\p{L}\p{N}_-]\.(json|ndjson|xml|hl7|csv|txt|astm|edi|bin|form)$`)
+
+func isFile(n *bind.Node) bool { return n.Kind == bind.String && aFile.MatchString(n.Text) }
+
+func isJSON(n *bind.Node) bool { return isFile(n) && strings.HasSuffix(n.Text, ".json") }
 
 // json reads a file that a test names.
 func (r *reader) json(d *Doc, n *bind.Node) (any, bool) {
@@ -127,13 +140,53 @@ func (r *reader) json(d *Doc, n *bind.Node) (any, bool) {
 	return v, true
 }
 
-// value is a plain value, or the JSON of a file.
+// bytes are those of a file that a test names.
+func (r *reader) bytes(d *Doc, n *bind.Node) []byte {
+	src, _, err := r.open(d, n.Pos.File, n.Text)
+	if err != nil {
+		r.at(n, "%v", err)
+		return nil
+	}
+	return src
+}
+
+// value is a plain value, or what a file holds: JSON, or text.
 func (r *reader) value(d *Doc, n *bind.Node) any {
-	if n.Kind == bind.String && isFile(n.Text) {
+	switch {
+	case isJSON(n):
 		v, _ := r.json(d, n)
 		return v
+	case isFile(n):
+		return string(r.bytes(d, n))
 	}
 	return n.Value()
+}
+
+// body reads the message of a turn: a file or a value as message: or body:, or bytes as raw:.
+func (r *reader) body(d *Doc, n *bind.Node, g *Given) {
+	first := ""
+	for _, key := range []string{"message", "body", "raw"} {
+		v := n.Get(key)
+		if v == nil {
+			continue
+		}
+		if first != "" {
+			r.errs.Add(diag.Errorf(v.Pos, "a turn gives one message, and this one has %s already", first))
+			return
+		}
+		first, g.HasBody = key, true
+		switch {
+		case isFile(v):
+			g.Raw = r.bytes(d, v)
+			if isJSON(v) && key != "raw" {
+				g.Body, _ = r.json(d, v)
+			}
+		case key == "raw":
+			g.Raw = []byte(r.text(v, "raw"))
+		default:
+			g.Body = v.Value()
+		}
+	}
 }
 
 func (r *reader) given(d *Doc, n *bind.Node) Given {
@@ -144,14 +197,7 @@ func (r *reader) given(d *Doc, n *bind.Node) Given {
 	}
 	r.known(n, "given", "message", "body", "raw", "event", "headers", "time", "id", "calls", "vars", "settings")
 	g.settings = n.Get("settings")
-	for _, key := range []string{"message", "body"} {
-		if b := n.Get(key); b != nil {
-			g.Body, g.HasBody = r.value(d, b), true
-		}
-	}
-	if raw := n.Get("raw"); raw != nil {
-		g.Raw, g.HasBody = []byte(r.text(raw, "raw")), true
-	}
+	r.body(d, n, &g)
 	g.Event = r.word(n.Get("event"), "event", "create", "update", "delete")
 	into(r, n.Get("headers"), "headers", &g.Headers)
 	g.ID = r.text(n.Get("id"), "id")
@@ -199,6 +245,9 @@ func (r *reader) givenCall(d *Doc, n *bind.Node) GivenCall {
 			r.at(f.Get("class"), "%q is no failure class", gf.Class).Hint = diag.DidYouMean(gf.Class, classNames())
 		}
 		g.Fails = &gf
+		if n.Get("returns") != nil {
+			r.at(f, "a given call returns or fails, not both")
+		}
 	}
 	return g
 }
