@@ -117,6 +117,15 @@ func (r *reader) engine(d Doc) *Engine {
 	return e
 }
 
+// template reports what can be no text with ${…}.
+func (r *reader) template(n *bind.Node, what string) *bind.Node {
+	if n = said(n); n != nil && (n.Kind == bind.Map || n.Kind == bind.List) {
+		r.at(n, "%s is text, this is %s", what, n.Kind).Hint = "write " + what + ": ${body.id}, with quotes where there are braces around"
+		return nil
+	}
+	return n
+}
+
 // said is n, or nil where nothing stands behind the key.
 func said(n *bind.Node) *bind.Node {
 	if n == nil || n.Kind == bind.Null {
@@ -228,11 +237,10 @@ func (r *reader) route(d Doc) *Route {
 	n := d.Node
 	rt := &Route{Doc: d, With: n.Get("with"), Schema: said(n.Get("schema")), ID: n.Get("id"), Key: n.Get("key"), Keys: said(n.Get("keys")), When: n.Get("when")}
 	r.known(n, "a route", routeKeys...)
-	for what, field := range map[string]**bind.Node{"a guard": &rt.When, "id": &rt.ID, "key": &rt.Key} {
-		if *field != nil && !r.program(*field, what) {
-			*field = nil
-		}
+	if rt.When != nil && !r.program(rt.When, "a guard") {
+		rt.When = nil
 	}
+	rt.ID, rt.Key = r.template(rt.ID, "id"), r.template(rt.Key, "key")
 	if rt.With != nil && rt.With.Kind != bind.Map {
 		if rt.With.Kind != bind.Null {
 			r.at(rt.With, "with is a map of the source's settings, this is %s", describe(rt.With))
@@ -264,7 +272,7 @@ func (r *reader) route(d Doc) *Route {
 	rt.To = r.targets(n.Get("to"), "to")
 	rt.On = r.on(n.Get("on"))
 	rt.Reply = r.reply(n.Get("reply"))
-	if rt.To == nil && rt.Steps == nil && rt.Reply == nil {
+	if n.Get("to") == nil && n.Get("steps") == nil && n.Get("reply") == nil {
 		r.errs.Add(diag.Errorf(d.Pos, "route %s does nothing with its messages", d.Name).WithHint("add to: SYSTEM.OPERATION, or steps"))
 	}
 	return rt
@@ -273,7 +281,8 @@ func (r *reader) route(d Doc) *Route {
 func (r *reader) word(n *bind.Node, what string, known ...string) string {
 	t := r.text(n, what)
 	if t != "" && !slices.Contains(known, t) {
-		e := r.at(n, "%s is one of %s, this is %q", what, strings.Join(known, ", "), t)
+		last := len(known) - 1
+		e := r.at(n, "%s is %s or %s, this is %q", what, strings.Join(known[:last], ", "), known[last], t)
 		if near := diag.Nearest(t, known); near != "" {
 			e.Hint = "did you mean " + near + "?"
 		}

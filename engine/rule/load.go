@@ -101,10 +101,7 @@ func (b *builder) decode() {
 		doc.also = d.also
 		switch d.kind {
 		case "engine":
-			if b.set.Engine = r.engine(doc); d.pack != "" {
-				r.errs.Add(diag.Errorf(doc.Pos, "an engine document belongs to a site, and this folder is pack %s", d.pack).
-					WithHint("put the pack into a folder of its own"))
-			}
+			b.set.Engine = r.engine(doc)
 			b.set.Engine.Digest = b.digest(&b.set.Engine.Doc, nil)
 		case "pack":
 			p := r.pack(doc)

@@ -21,6 +21,10 @@ func (b *builder) merge() {
 		if d.kind == "test" { // sentences; each pack has its own
 			key += "/" + d.pack
 		}
+		if d.kind == "engine" && d.pack != "" {
+			b.errs.Add(sized(d, "an engine document belongs to a site, and this folder is pack %s", d.pack).WithHint("put the pack into a folder of its own"))
+			continue
+		}
 		if d.kind == "engine" {
 			if engines++; engines > 1 {
 				b.errs.Add(diag.Errorf(d.place(), "a rule set has one engine document, the first is at %s", first["engine"].place()))

@@ -14,14 +14,14 @@ import (
 
 // packs finds the packs in use, reads those that come with the program, and gives each document the pack it belongs to.
 func (b *builder) packs() {
-	site := b.packsOfSite()
 	local := map[string]bool{}
 	for _, d := range b.docs {
-		if d.kind == "pack" {
+		if d.kind == "pack" && !d.override {
 			local[d.name] = true
 			b.dirs[path.Dir(d.file)] = d.name
 		}
 	}
+	site := b.packsOfSite()
 	if site == nil {
 		for name := range local {
 			b.used[name] = nil
@@ -57,7 +57,7 @@ func (b *builder) packs() {
 // packsOfSite gives packs: of the engine document; nil where the set has no engine document.
 func (b *builder) packsOfSite() *bind.Node {
 	for _, d := range b.docs {
-		if d.kind == "engine" && !inShipped(d.file) {
+		if d.kind == "engine" && b.packOf(d.file) == "" {
 			if p := d.node.Get("packs"); p != nil && p.Kind == bind.Map {
 				return p
 			}
@@ -196,35 +196,28 @@ func (b *builder) values(r *reader, p *Pack) {
 	names := slices.Sorted(maps.Keys(p.Settings))
 	site := b.used[p.Name]
 	if site != nil && site.Kind != bind.Map && site.Kind != bind.Null {
-		r.at(site, "the settings of pack %s are a map, this is %s", p.Name, describe(site)).Hint = "its settings are " + strings.Join(names, ", ")
+		e := r.at(site, "the settings of pack %s are a map, this is %s", p.Name, describe(site))
+		if e.Hint = "it has no settings: write {}"; len(names) > 0 {
+			e.Hint = "its settings are " + strings.Join(names, ", ")
+		}
 		return
 	}
 	given := map[string]bool{}
 	if site != nil {
 		given = r.choose(p, site, p.Values)
 	}
-	if !b.hasEngine() {
+	engine := b.packsOfSite()
+	if engine == nil {
 		return // a pack alone: nobody has chosen yet
 	}
 	for _, name := range names {
 		if def := p.Node.Get("settings").Get(name).Get("default"); def == nil && !given[name] {
-			e := diag.Errorf(b.packKey(p.Name), "pack %s needs the setting %s", p.Name, name)
-			e.Hint = p.Settings[name].About
+			i := slices.IndexFunc(engine.Keys, func(k bind.Key) bool { return k.Name == p.Name })
+			e := keyed(engine.Keys[i], "pack %s needs the setting %s", p.Name, name)
+			if e.Hint = fmt.Sprintf("add %s: %s", name, settingTypes[p.Settings[name].Type]); p.Settings[name].About != "" {
+				e.Hint += ": " + p.Settings[name].About
+			}
 			r.errs.Add(e)
 		}
 	}
-}
-
-func (b *builder) hasEngine() bool {
-	return slices.ContainsFunc(b.docs, func(d *document) bool { return d.kind == "engine" })
-}
-
-// packKey is where the engine document names a pack.
-func (b *builder) packKey(name string) diag.Pos {
-	for _, k := range b.packsOfSite().Keys {
-		if k.Name == name {
-			return k.Pos
-		}
-	}
-	return diag.Pos{}
 }

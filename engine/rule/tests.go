@@ -119,7 +119,7 @@ func put(n *bind.Node, pos diag.Pos) {
 }
 
 // aFile is a text that names a file rather than being a text itself.
-var aFile = regexp.MustCompile(`^[\p{L}\p{N}_./@ -]*[\p{L}\p{N}_-]\.(json|ndjson|xml|hl7|csv|txt|astm|edi|bin|form)$`)
+var aFile = regexp.MustCompile(`^[\p{L}\p{N}_./@-]*[\p{L}\p{N}_-]\.(json|ndjson|xml|hl7|csv|txt|astm|edi|bin|form)$`)
 
 func isFile(n *bind.Node) bool { return n.Kind == bind.String && aFile.MatchString(n.Text) }
 
