@@ -54,6 +54,9 @@ func candidates(dir, name string) []string {
 	for {
 		for _, sub := range []string{"", "lib/"} {
 			for _, n := range names {
+				if sub != "" && strings.HasPrefix(n, "..") {
+					continue
+				}
 				if f, err := inside(dir, sub+n); err == nil {
 					out = append(out, f)
 				}

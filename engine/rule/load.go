@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"cmp"
 	"io/fs"
 	"path"
 	"path/filepath"
@@ -59,6 +60,7 @@ func build(s *shelf, o Options) (*Set, diag.List) {
 	b.errs.Add(errs...)
 	b.read(names)
 	b.packs()
+	slices.SortStableFunc(b.docs, func(x, y *document) int { return cmp.Compare(x.file, y.file) })
 	b.merge()
 	b.decode()
 	b.references()

@@ -142,7 +142,7 @@ func (m *overlay) merge(base, over *bind.Node, at string) *bind.Node {
 		j := slices.IndexFunc(out.Keys, func(o bind.Key) bool { return o.Name == k.Name })
 		switch {
 		case j < 0 && v.Kind == bind.Null:
-			w := diag.Errorf(k.Pos, "pack %s has no %s in %s %s any more to remove", m.o.Pack, p, m.o.Kind, m.o.Name)
+			w := diag.Errorf(k.Pos, "there is nothing to remove: %s %s of pack %s has no %s", m.o.Kind, m.o.Name, m.o.Pack, p)
 			w.Hint, w.Warning, w.Len = diag.DidYouMean(k.Name, keys(base)), true, utf8.RuneCountInString(k.Name)
 			m.idle.Add(w)
 		case j < 0:

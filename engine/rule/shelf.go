@@ -137,7 +137,11 @@ func isRule(name string) bool { return isYAML(name) || path.Ext(name) == ".jq" }
 // followed, but not into a folder that they stand in.
 func list(fsys fs.FS, prefix string) ([]string, diag.List) {
 	w := walker{fsys: fsys, prefix: prefix}
-	w.walk(".", nil)
+	var above []fs.FileInfo
+	if st, err := fs.Stat(fsys, "."); err == nil {
+		above = append(above, st)
+	}
+	w.walk(".", above)
 	return w.names, w.errs
 }
 
