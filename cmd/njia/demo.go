@@ -30,9 +30,19 @@ packs:
     since: beginning      # take what OpenMRS has already
     every: 2s             # a clinic would look every 15 seconds
     sweep-every: 3s       # and for stopped and voided orders every 5 minutes
+    sweep-for: 520w       # the recorded orders are years old; a clinic would look a week back
     patient-sweep-every: 30s
     patients-without-orders: true
 retention: { delivered: 30d, filtered: 7d, duplicate: 7d }
+---
+# The stand-ins answer faster than a real OpenMRS and Odoo should be asked.
+system: openmrs
+override: true
+limits: { rate: 1000/s, concurrency: 8 }
+---
+system: odoo
+override: true
+limits: { rate: 1000/s, concurrency: 8 }
 `
 
 func demoCommand(a *app) *cobra.Command {
@@ -182,8 +192,11 @@ func (d *display) summary(ctx context.Context, e *engine.Engine) error {
 		fmt.Fprintf(d.out, " %9s", s)
 	}
 	fmt.Fprintln(d.out)
-	var lost int64
+	var lost, received int64
 	for _, r := range st.Routes {
+		if r.Failed != "" {
+			defer fmt.Fprintf(d.out, "the source of %s does not run: %s\n", r.Name, r.Failed)
+		}
 		var all, accounted int64
 		for _, n := range r.Counts {
 			all += n
@@ -195,6 +208,7 @@ func (d *display) summary(ctx context.Context, e *engine.Engine) error {
 		}
 		fmt.Fprintln(d.out)
 		lost += all - accounted
+		received += all
 	}
 	fmt.Fprintf(d.out, "in Odoo now: %s\n", d.clinic.odooCounts())
 	held, err := e.Journal().Search(ctx, journal.Query{Statuses: []journal.Status{journal.Held, journal.Dead}, Limit: 20})
@@ -203,6 +217,9 @@ func (d *display) summary(ctx context.Context, e *engine.Engine) error {
 		for _, h := range held {
 			fmt.Fprintf(d.out, "  #%-5d %-10s %-9s %s\n", h.Seq, h.Route, h.Status, h.Error)
 		}
+	}
+	if received == 0 {
+		return failed("look at the lines above", "nothing came in")
 	}
 	if lost != 0 {
 		return failed("start the demo again: it goes on with them", "%d messages are not accounted for yet", lost)

@@ -22,6 +22,9 @@ import (
 // seedPatients is how many invented patients the demo's clinic starts with.
 const seedPatients = 12
 
+// demoPassword is what the stand-ins, which listen on this machine only and hold invented persons, know njia by.
+const demoPassword = "demo"
+
 // clinic is the stand-ins of OpenMRS and Odoo. Both remember over a restart, also over one that nobody planned: what happens
 // in the clinic and what Odoo is asked are written down, line by line, and done again at the next start.
 type clinic struct {
@@ -62,8 +65,8 @@ func openClinic(dir string) (*clinic, error) {
 		return nil, err
 	}
 	c := &clinic{}
-	c.emr = openmrs.New(openmrs.Options{Now: c.time})
-	c.erp = odoo.New(odoo.Options{Now: c.time, Fields: []odoo.Field{
+	c.emr = openmrs.New(openmrs.Options{Now: c.time, User: "njia", Password: demoPassword})
+	c.erp = odoo.New(odoo.Options{Now: c.time, Users: []odoo.User{{Login: "njia", Password: demoPassword}}, Fields: []odoo.Field{
 		{Model: "res.partner", Name: "x_external_identifier"}, {Model: "res.partner", Name: "x_customer_dob"},
 		{Model: "sale.order", Name: "x_external_identifier"}, {Model: "sale.order", Name: "x_customer_dob"},
 	}})
@@ -233,8 +236,8 @@ func (c *clinic) life(n int) (string, error) {
 // env is how the rules find the stand-ins.
 func (c *clinic) env() map[string]string {
 	return map[string]string{
-		"OPENMRS_URL": c.emrURL + "/openmrs", "NJIA_SECRET_OPENMRS_PASSWORD": "Admin123", "OPENMRS_USER": "admin",
-		"ODOO_URL": c.erpURL, "ODOO_DATABASE": "odoo", "NJIA_SECRET_ODOO_PASSWORD": "admin", "ODOO_USER": "admin",
+		"OPENMRS_URL": c.emrURL + "/openmrs", "NJIA_SECRET_OPENMRS_PASSWORD": demoPassword,
+		"ODOO_URL": c.erpURL, "ODOO_DATABASE": "odoo", "NJIA_SECRET_ODOO_PASSWORD": demoPassword,
 	}
 }
 

@@ -82,6 +82,9 @@ func (r *reloader) reload(ctx context.Context, asked bool) console.Reload {
 		out.Error = err.Error()
 	} else {
 		r.refused, out.OK = "", true
+		if asked && running.Version == set.Version {
+			r.log.Info("rules read again, nothing has changed", "rules", set.Version)
+		}
 		if st, err := r.e.Status(ctx); err == nil && st.Reload != nil && running.Version != set.Version {
 			out.Changed = st.Reload.Changed
 		}
