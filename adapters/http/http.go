@@ -157,7 +157,7 @@ type system struct {
 	client *nethttp.Client // to base, with credentials
 	plain  *nethttp.Client // to anywhere else, without
 	server *server         // nil: no listener
-	trans  *nethttp.Transport
+	pools  *pools
 }
 
 func open(ctx context.Context, env adapter.Env, s Settings, shared *ports) (*system, error) {
@@ -166,12 +166,8 @@ func open(ctx context.Context, env adapter.Env, s Settings, shared *ports) (*sys
 	if err != nil {
 		return nil, err
 	}
-	c.trans = nethttp.DefaultTransport.(*nethttp.Transport).Clone()
-	c.trans.TLSClientConfig = config
-	c.trans.MaxIdleConnsPerHost = 64
-	c.trans.MaxIdleConns = 256
-	c.trans.IdleConnTimeout = 90 * time.Second
-	c.plain = &nethttp.Client{Transport: c.trans, CheckRedirect: redirect}
+	c.pools = newPools(config)
+	c.plain = &nethttp.Client{Transport: c.pools, CheckRedirect: redirect}
 	c.client = s.Auth.Client(c.plain)
 	if s.URL != "" {
 		if c.base, err = baseURL(s.URL); err != nil {
@@ -199,7 +195,7 @@ func redirect(req *nethttp.Request, via []*nethttp.Request) error {
 
 // Close stops receiving and drops idle connections.
 func (c *system) Close() error {
-	c.trans.CloseIdleConnections()
+	c.pools.CloseIdleConnections()
 	if c.server != nil {
 		return c.server.close()
 	}

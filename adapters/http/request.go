@@ -270,6 +270,9 @@ func (c *system) roundTrip(ctx context.Context, k call, limit int64) (message.Me
 	defer cancel()
 	var sent atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }})
+	if !k.again {
+		ctx = once(ctx)
+	}
 	req, err := nethttp.NewRequestWithContext(ctx, k.method, k.url.String(), body(k))
 	if err != nil {
 		return message.Message{}, fault.New(fault.Rejected, "%s cannot be sent: its method or address is not right", what(k))
