@@ -132,14 +132,17 @@ type overlay struct {
 	idle diag.List // what it says in vain
 }
 
-// merge puts over over base: maps merge, lists and scalars replace, null removes. Everything keeps the place where it was
-// written.
+// merge puts over over base: maps merge, lists and scalars replace, null removes, as in RFC 7386. Everything keeps the place
+// where it was written.
 func (m *overlay) merge(base, over *bind.Node, at string) *bind.Node {
 	out := *base
 	out.Keys, out.Items = slices.Clone(base.Keys), slices.Clone(base.Items)
 	for i, k := range over.Keys {
 		v, p := over.Items[i], strings.TrimPrefix(at+"."+k.Name, ".")
 		j := slices.IndexFunc(out.Keys, func(o bind.Key) bool { return o.Name == k.Name })
+		if j < 0 || out.Items[j].Kind != bind.Map {
+			v = pruned(v)
+		}
 		switch {
 		case j < 0 && v.Kind == bind.Null:
 			w := diag.Errorf(k.Pos, "there is nothing to remove: %s %s of pack %s has no %s", m.o.Kind, m.o.Name, m.o.Pack, p)
@@ -162,6 +165,21 @@ func (m *overlay) merge(base, over *bind.Node, at string) *bind.Node {
 		default:
 			m.change("%s: %s, was %s", p, m.shown(p, v), m.shown(p, out.Items[j]))
 			out.Keys[j], out.Items[j] = k, v
+		}
+	}
+	return &out
+}
+
+// pruned is a map without the keys that are to be removed: where there was no map, there is nothing to remove from.
+func pruned(n *bind.Node) *bind.Node {
+	if n.Kind != bind.Map {
+		return n
+	}
+	out := *n
+	out.Keys, out.Items = nil, nil
+	for i, k := range n.Keys {
+		if n.Items[i].Kind != bind.Null {
+			out.Keys, out.Items = append(out.Keys, k), append(out.Items, pruned(n.Items[i]))
 		}
 	}
 	return &out
