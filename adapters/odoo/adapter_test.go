@@ -26,7 +26,8 @@ const (
 type store struct {
 	*double.Server
 	web  *httptest.Server
-	slow atomic.Bool // calls of methods, not the login, get no answer
+	slow atomic.Bool  // calls of methods, not the login, get no answer
+	lose atomic.Int64 // the answer of the nth request from now is lost; 0: of none
 }
 
 func (s *store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -38,6 +39,10 @@ func (s *store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.slow.Load() && (strings.HasPrefix(r.URL.Path, "/json/2/") || bytes.Contains(body, []byte("execute_kw"))) {
 		<-r.Context().Done()
 		return
+	}
+	if s.lose.Add(-1) == 0 {
+		s.Server.ServeHTTP(httptest.NewRecorder(), r)
+		panic(http.ErrAbortHandler)
 	}
 	s.Server.ServeHTTP(w, r)
 }

@@ -24,7 +24,7 @@ func Adapter() *adapter.Definition {
 		adapter.Operation("read", "reads records by id; the answer is a list, in which records that are gone are missing", adapter.Reads, Read{}, (*client).read),
 		adapter.Operation("create", "makes a record; the answer is {id}", adapter.Writes, Create{}, (*client).create),
 		adapter.Operation("write", "changes records that are there", adapter.Idempotent, Write{}, (*client).write),
-		adapter.Operation("unlink", "deletes records; one that is gone already is well", adapter.Idempotent, Unlink{}, (*client).unlink),
+		adapter.Operation("unlink", "deletes records; one that is gone already is well; the answer is {ids}, none of which is there any more", adapter.Idempotent, Unlink{}, (*client).unlink),
 		adapter.Operation("upsert", "finds a record by external id or match, makes it where there is none, and writes the fields that differ; the answer is {id, created, changed}",
 			adapter.Idempotent, Upsert{OnlyChanged: true, Create: true, Several: "fail"}, (*client).upsert),
 		adapter.Operation("external-id", "finds what an external id (ir.model.data) stands for; the answer is {id, model}; unmapped where there is none", adapter.Reads, ExternalID{}, (*client).externalID),

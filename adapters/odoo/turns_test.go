@@ -42,4 +42,3 @@ func TestUpsertsOfOneRecordMakeOne(t *testing.T) {
 		})
 	}
 }
-

@@ -114,7 +114,7 @@ func (c *client) unlink(ctx context.Context, w Unlink, _ message.Message) (messa
 	if err != nil {
 		return message.Message{}, err
 	}
-	return answer(map[string]any{"deleted": here})
+	return answer(map[string]any{"ids": all})
 }
 
 // existing gives those of the records that are there, archived ones too.
