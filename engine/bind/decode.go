@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"encoding/json"
 	"fmt"
+	"math"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -33,7 +34,7 @@ func Decode(n *Node, into any) diag.List {
 	if v.Kind() != reflect.Pointer || v.IsNil() {
 		panic(fmt.Sprintf("bind.Decode: %T is no pointer", into))
 	}
-	if n == nil || n.Kind == Null {
+	if n == nil || n.Kind == Null && !n.Hole {
 		empty := Node{Kind: Map}
 		if n != nil {
 			empty.Pos, empty.Base = n.Pos, n.Base
@@ -284,7 +285,8 @@ func (d *decoder) scalar(n *Node, v reflect.Value, f field) {
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		if i, ok := d.whole(n); ok {
 			if v.OverflowInt(i) {
-				d.wrong(n, fmt.Sprintf("a whole number of at most %d digits", len(strconv.FormatUint(1<<(v.Type().Bits()-1)-1, 10))))
+				most := int64(1)<<(v.Type().Bits()-1) - 1
+				d.wrong(n, fmt.Sprintf("a whole number from %d to %d", -most-1, most))
 			} else if d.oneOf(n, f) {
 				v.SetInt(i)
 			}
@@ -292,7 +294,7 @@ func (d *decoder) scalar(n *Node, v reflect.Value, f field) {
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		if i, ok := d.whole(n); ok {
 			if i < 0 || v.OverflowUint(uint64(i)) {
-				d.wrong(n, "a whole number from 0 on")
+				d.wrong(n, fmt.Sprintf("a whole number from 0 to %d", uint64(math.MaxUint64)>>(64-v.Type().Bits())))
 			} else if d.oneOf(n, f) {
 				v.SetUint(uint64(i))
 			}

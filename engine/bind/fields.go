@@ -155,7 +155,12 @@ func defaultText(v reflect.Value) string {
 	case reflect.Map:
 		var parts []string
 		for it := v.MapRange(); it.Next(); {
-			parts = append(parts, it.Key().String()+": "+defaultText(it.Value()))
+			if text := defaultText(it.Value()); text != "" {
+				parts = append(parts, it.Key().String()+": "+text)
+			}
+		}
+		if len(parts) == 0 {
+			return ""
 		}
 		slices.Sort(parts)
 		return "{ " + strings.Join(parts, ", ") + " }"

@@ -21,7 +21,12 @@ func ParseDuration(s string) (time.Duration, error) {
 	if _, err := strconv.ParseFloat(s, 64); err == nil {
 		return 0, fmt.Errorf("say which unit: %ss, %sm or %sh", s, s, s)
 	}
-	total := 0.0
+	bad := errors.New("units are ms, s, m (minutes), h, d and w, as in 1h30m")
+	if s == "" {
+		return 0, bad
+	}
+	const most = 100 * 365 * 24 * time.Hour
+	var total time.Duration
 	for rest := s; rest != ""; {
 		n := 0
 		for n < len(rest) && (rest[n] >= '0' && rest[n] <= '9' || rest[n] == '.') {
@@ -34,18 +39,22 @@ func ParseDuration(s string) (time.Duration, error) {
 		x, err := strconv.ParseFloat(rest[:n], 64)
 		unit, ok := units[rest[n:u]]
 		if err != nil || !ok {
-			return 0, errors.New("units are ms, s, m (minutes), h, d and w, as in 1h30m")
+			return 0, bad
 		}
-		total += x * float64(unit)
+		if x*float64(unit) > float64(most) {
+			return 0, errors.New("at most 100 years")
+		}
+		if i, err := strconv.ParseInt(rest[:n], 10, 64); err == nil {
+			total += time.Duration(i) * unit
+		} else {
+			total += time.Duration(math.Round(x * float64(unit)))
+		}
+		if total > most {
+			return 0, errors.New("at most 100 years")
+		}
 		rest = rest[u:]
 	}
-	if s == "" {
-		return 0, errors.New("units are ms, s, m (minutes), h, d and w, as in 1h30m")
-	}
-	if total > 100*365*24*float64(time.Hour) {
-		return 0, errors.New("at most 100 years")
-	}
-	return time.Duration(math.Round(total)), nil
+	return total, nil
 }
 
 // FormatDuration writes d as ParseDuration reads it: 15s, 1h30m, 7d.

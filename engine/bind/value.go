@@ -26,6 +26,8 @@ func FromValue(v any, base string) *Node {
 		n.Kind, n.Text = Number, strconv.Itoa(x)
 	case float64:
 		n.Kind, n.Text = Number, strconv.FormatFloat(x, 'g', -1, 64)
+	case []byte:
+		n.Kind, n.Text = String, string(x)
 	case []any:
 		n.Kind, n.Items = List, make([]*Node, len(x))
 		for i := range x {
