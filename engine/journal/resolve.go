@@ -198,14 +198,14 @@ func (w *writer) resolve(x *resolution, out []Receipt) error {
 			return err
 		}
 	}
-	if err := w.append(x.children, out); err != nil {
-		return err
-	}
 	attempts := x.Attempts
 	for _, a := range x.Tried {
 		attempts = max(attempts, a.Number)
 	}
-	return w.move(x.Seq, st, was, now, x.Due, x.Since, attempts, x.Rules)
+	if err := w.move(x.Seq, st, was, now, x.Due, x.Since, attempts, x.Rules); err != nil {
+		return err
+	}
+	return w.append(x.children, out)
 }
 
 // move writes a message's row after a change. rules "" keeps the version.
