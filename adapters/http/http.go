@@ -207,7 +207,7 @@ func (c *system) health(ctx context.Context) error {
 	if c.base == nil {
 		return nil
 	}
-	_, err := c.exchange(ctx, call{method: "GET", url: c.base, accept: anyStatusBut5xx()})
+	_, err := c.exchange(ctx, call{method: "GET", url: c.base, accept: anyStatusBut5xx(), again: true})
 	return err
 }
 

@@ -35,6 +35,8 @@ type Harness struct {
 	Secrets []string
 	// Not excludes cases, with the reason. A key is a case ("reconnects"), or one of a part ("files: reconnects").
 	Not map[string]string
+	// Patience is how long a case waits for what must happen; 0 is 20 s.
+	Patience time.Duration
 }
 
 // Source makes a fresh outside system with something to offer.
@@ -84,9 +86,6 @@ type Target struct {
 	Unknown bool
 }
 
-// patience is how long a case waits for what must happen.
-const patience = 20 * time.Second
-
 // kit is one run of Run.
 type kit struct {
 	d    *adapter.Definition
@@ -97,6 +96,9 @@ type kit struct {
 
 // Run runs every case for every part of the adapter.
 func Run(t *testing.T, d *adapter.Definition, h Harness) {
+	if h.Patience == 0 {
+		h.Patience = 20 * time.Second
+	}
 	k := &kit{d: d, h: h}
 	t.Run("definition", k.definition)
 	for _, s := range d.Sources {
@@ -250,6 +252,6 @@ func body(n int) []byte {
 	return fmt.Appendf(nil, `{"n":%d,"text":"Zürich 患者 🏥 مريض","dose":1.000}`, n)
 }
 
-func within(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, patience)
+func (k *kit) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, k.h.Patience)
 }

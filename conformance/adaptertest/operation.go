@@ -83,7 +83,7 @@ func (s *send) do(ctx context.Context, n int) (message.Message, error) {
 
 func (s *send) well(n int) {
 	s.Helper()
-	ctx, cancel := within(s.Context())
+	ctx, cancel := s.k.within(s.Context())
 	defer cancel()
 	a, err := s.do(ctx, n)
 	if err != nil {
@@ -116,7 +116,7 @@ func (s *send) twice() {
 func (s *send) refusal() {
 	s.need("Bad", s.w.Bad != nil)
 	with, m := s.w.Bad()
-	ctx, cancel := within(s.Context())
+	ctx, cancel := s.k.within(s.Context())
 	defer cancel()
 	_, err := s.def.Do(ctx, s.conn, Node(s, with, s.TempDir()), m)
 	s.k.refusal(s, "a refused message", err, fault.Rejected)
@@ -125,7 +125,7 @@ func (s *send) refusal() {
 func (s *send) away() {
 	s.need("Cut", s.w.Cut != nil)
 	s.w.Cut()
-	ctx, cancel := within(s.Context())
+	ctx, cancel := s.k.within(s.Context())
 	defer cancel()
 	_, err := s.do(ctx, 0)
 	s.k.refusal(s, "a system that is away", err, fault.Transient)
@@ -134,7 +134,7 @@ func (s *send) away() {
 func (s *send) denied() {
 	s.need("Deny", s.w.Deny != nil)
 	s.w.Deny()
-	ctx, cancel := within(s.Context())
+	ctx, cancel := s.k.within(s.Context())
 	defer cancel()
 	_, err := s.do(ctx, 0)
 	s.k.refusal(s, "refused credentials", err, fault.Unauthorized)
@@ -143,7 +143,7 @@ func (s *send) denied() {
 func (s *send) busy() {
 	s.need("Busy", s.w.Busy != nil)
 	s.w.Busy(7 * time.Second)
-	ctx, cancel := within(s.Context())
+	ctx, cancel := s.k.within(s.Context())
 	defer cancel()
 	begun := time.Now()
 	_, err := s.do(ctx, 0)
@@ -184,7 +184,7 @@ func (s *send) concurrent() {
 }
 
 func (s *send) many() {
-	ctx, cancel := within(s.Context())
+	ctx, cancel := s.k.within(s.Context())
 	defer cancel()
 	ns := []int{0, 1, 2}
 	var withs []*bind.Node

@@ -114,7 +114,7 @@ func (r *run) stop() {
 		} else if err != nil {
 			r.Errorf("the source ended with %v when it was cancelled, want nil", err)
 		}
-	case <-time.After(patience):
+	case <-time.After(r.k.h.Patience):
 		r.Fatalf("the source does not end when it is cancelled")
 	}
 }
@@ -140,10 +140,10 @@ func (r *run) tryPut(body []byte) {
 
 func (r *run) until(what string, ok func() bool) {
 	r.Helper()
-	ctx, cancel := within(r.Context())
+	ctx, cancel := r.k.within(r.Context())
 	defer cancel()
 	if err := r.in.Until(ctx, ok); err != nil {
-		r.Fatalf("%s has not happened in %s (%d offered, %d taken)", what, patience, r.in.Offered(), r.in.Count())
+		r.Fatalf("%s has not happened in %s (%d offered, %d taken)", what, r.k.h.Patience, r.in.Offered(), r.in.Count())
 	}
 }
 
@@ -270,7 +270,7 @@ func (r *run) acknowledges() {
 
 func (r *run) answered(n int) {
 	r.Helper()
-	for end := time.Now().Add(patience); r.w.Answered() < n; time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(r.k.h.Patience); r.w.Answered() < n; time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			r.Fatalf("%d messages are acknowledged, want %d", r.w.Answered(), n)
 		}
