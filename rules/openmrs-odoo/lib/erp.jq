@@ -41,6 +41,10 @@ def from_rest:
      then { replaces: [{ reference: "Procedure/\(.previousOrder.uuid)" }] } else {} end)
   | .state = ([.status, .details.action, .details.dateStopped, (.details | stopped), .code.coding[0].code, .note[].text] | tostring);
 
+# Whether this order takes the place of the one with that id, and is billed.
+def revises($id; $s):
+  any(replaced($s)[]; . == $id) and (.status as $status | any($s["billed-statuses"][]; . == $status));
+
 # What is to be done: {do: bill | remove | leave, ids: the orders whose lines it is about, replaces: those it takes over, why}.
 def verdict($details; $event; $s):
   .status as $status | .resourceType as $type | replaced($s) as $replaced
@@ -52,7 +56,7 @@ def verdict($details; $event; $s):
     elif $type != "MedicationRequest" and ($status == "revoked" or $status == "unknown")
       then remove("was discontinued"; $replaced + [.id])
     elif $status == "cancelled" or $type != "MedicationRequest" and $status == "completed" and ($details | stopped)
-      then remove("was stopped"; [.id])
+      then remove("was stopped"; [.id]) + { stopped: true }
     elif $details | exempt($s)
       then remove("is exempt from billing"; [.id])
     elif any($s["billed-statuses"][]; . == $status)
@@ -129,12 +133,12 @@ def visit($s):
   // if $s["no-visit"] == "encounter" then .id
      else error({ class: "unmapped", message: "encounter \(.id) has no visit; give it one in OpenMRS, then retry this message" }) end;
 
-# The orders of sale of a visit, as search_read gives them: the open one, and the newest of all.
+# The orders of sale of a visit, as search_read gives them: the open one, the newest, and all.
 def visit_orders($visit; $s):
   ([.[] | select(is_open($s))]) as $open
   | if ($open | length) > 1
     then error({ class: "rejected", message: "visit \($visit) has \($open | length) open quotations in Odoo (\([$open[].name] | join(", "))): merge or cancel them until one is left, then retry this message" })
-    else { open: $open[0].id, newest: ([.[].id] | max // 0) } end;
+    else { open: $open[0].id, newest: ([.[].id] | max // 0), all: [.[].id] } end;
 
 # --------------------------------------------------------------------------------------------------------------- patients
 
