@@ -67,6 +67,7 @@ var malformed = []struct{ name, src string }{
 	{"no key before the colon", "route: a\n: b\n"},
 	{"a merge of text", "route: a\n<<: defaults\n"},
 	{"a merge of a list of text", "route: a\n<<: [a, b]\n"},
+	{"a merge of lists in lists", "a: &a [{ x: 1 }]\nb:\n  <<: [*a]\n"},
 	{"a directive", "%YAML 1.2\n---\nroute: a\n"},
 	{"a document on the line ---", "--- route: a\nfrom: b\n"},
 	{"a quoted key over two lines", "\"a\nb\": c\n"},

@@ -14,7 +14,7 @@ import (
 type Doc struct {
 	Name   string     // the value of its first key
 	Pos    diag.Pos   // of that value
-	File   string     // as in Pos: relative to the rule set, with forward slashes; a pack's as pack:NAME/file
+	File   string     // as in Pos: relative to the rule set, with forward slashes; a shipped pack's as pack:NAME/file
 	Pack   string     // the pack it belongs to; "" for the site's own
 	Digest string     // of what it says once overrides are merged, whatever its place and comments
 	Node   *bind.Node // the whole document, overrides merged
@@ -338,5 +338,5 @@ type Override struct {
 	Kind, Name string
 	Pos        diag.Pos
 	Pack       string
-	Changes    []string // the paths that it sets
+	Changes    []string // for people, such as limits.rate: 5/s, was 20/s
 }

@@ -231,10 +231,8 @@ func (r *parser) under(n *yaml.Node, parent *entry) *bind.Node {
 	c := r.read(n)
 	parent.size += c.size
 	parent.depth = max(parent.depth, c.depth+1)
-	if (parent.size > maxNodes || parent.depth > 2*maxDepth) && !r.large {
-		r.large = true
-		r.errs.Add(diag.Errorf(r.pos(n.Line, n.Column), "with all its aliases written out, this document has more than %d values, or nests deeper than %d", maxNodes, 2*maxDepth).
-			WithHint("use fewer aliases (*name)"))
+	if parent.size > maxNodes || parent.depth > 2*maxDepth {
+		r.tooLarge(n)
 	}
 	if r.large {
 		return &bind.Node{Pos: c.node.Pos, Base: r.base}
@@ -320,32 +318,37 @@ func (r *parser) key(n *yaml.Node) (bind.Key, bool) {
 // merge puts the entries of << behind those that are there; earlier ones win.
 func (r *parser) merge(n *yaml.Node, e *entry, seen map[string]diag.Pos) {
 	from := r.read(n)
-	switch from.node.Kind {
-	case bind.Map:
-		e.size += from.size
-		e.depth = max(e.depth, from.depth)
-		for i, k := range from.node.Keys {
+	maps := []*bind.Node{from.node}
+	if from.node.Kind == bind.List {
+		maps = from.node.Items
+	}
+	e.depth = max(e.depth, from.depth)
+	if e.size += from.size; e.size > maxNodes {
+		r.tooLarge(n)
+		return
+	}
+	for _, m := range maps {
+		if m.Kind != bind.Map {
+			r.errs.Add(diag.Errorf(r.pos(n.Line, n.Column), "<< takes a map, or a list of maps, to copy entries from; this is %s", m.Kind).
+				WithHint("write <<: *NAME, where NAME is an anchor (&NAME) on a map"))
+			return
+		}
+		for i, k := range m.Keys {
 			if _, there := seen[k.Name]; !there {
 				seen[k.Name] = k.Pos
 				e.node.Keys = append(e.node.Keys, k)
-				e.node.Items = append(e.node.Items, from.node.Items[i])
+				e.node.Items = append(e.node.Items, m.Items[i])
 			}
 		}
-		if e.size > maxNodes && !r.large {
-			r.large = true
-			r.errs.Add(diag.Errorf(r.pos(n.Line, n.Column), "with all its aliases written out, this document has more than %d values", maxNodes).WithHint("use fewer aliases (*name)"))
-		}
-	case bind.List:
-		y := n
-		if y.Kind == yaml.AliasNode {
-			y = y.Alias
-		}
-		for _, item := range y.Content {
-			r.merge(item, e, seen)
-		}
-	default:
-		r.errs.Add(diag.Errorf(r.pos(n.Line, n.Column), "<< takes a map, or a list of maps, to copy entries from; this is %s", from.node.Kind).
-			WithHint("write <<: *NAME, where NAME is an anchor (&NAME) on a map"))
+	}
+}
+
+// tooLarge says so once.
+func (r *parser) tooLarge(n *yaml.Node) {
+	if !r.large {
+		r.large = true
+		r.errs.Add(diag.Errorf(r.pos(n.Line, n.Column), "with all its aliases written out, this document has more than %d values, or nests deeper than %d", maxNodes, 2*maxDepth).
+			WithHint("use fewer aliases (*name)"))
 	}
 }
 
