@@ -525,6 +525,21 @@ func TestRestartRepeatsNothing(t *testing.T) {
 	}
 }
 
+// Orders that FHIR2 does not have come over REST. The double knows tests and drugs only, so tests stand for procedures here.
+func TestProceduresOverREST(t *testing.T) {
+	s := newSite(t, 4, ", order-types: [MedicationRequest], procedures-every: 1s, procedure-days: 10000, procedure-order-types: 52a447d3-a64a-11e3-9aeb-50e549534c5e")
+	s.write("procedures.yaml", "route: procedure-orders\noverride: true\nenabled: true\n")
+	s.start()
+	s.settled("the orders that are there", "")
+	s.emr.Void("ServiceRequest", s.known.TestTwice[0])
+	s.emr.Discontinue(s.known.TestTwice[1])
+	s.emr.Visit(0)
+	s.settled("a void, a discontinuation and a visit", "")
+	if held := s.held(); len(held) > 2 {
+		t.Errorf("a held order is found anew by every look: %d messages are held", len(held))
+	}
+}
+
 // A patient who was voided is archived with the open quotations, and comes back.
 func TestVoidedPatientIsArchived(t *testing.T) {
 	s := newSite(t, 2, ", patients-without-orders: true")
