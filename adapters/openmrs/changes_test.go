@@ -15,6 +15,7 @@ import (
 	double "github.com/njia-health/njia/conformance/systems/openmrs"
 	"github.com/njia-health/njia/conformance/systems/script"
 	"github.com/njia-health/njia/engine/fault"
+	"github.com/njia-health/njia/engine/message"
 )
 
 // told gives what was handed over, as "event Type/id status".
@@ -48,6 +49,13 @@ func scene(t *testing.T, k kind, change func(*openmrs.Changes), story func(w *wo
 		w.stop()
 		if d := cmp.Diff(want, w.told()); d != "" {
 			t.Errorf("handed over, - wanted + got:\n%s\n%s", d, w.log.String())
+		}
+		ids := map[message.ID]bool{}
+		for _, m := range w.all() {
+			if ids[m.ID] {
+				t.Errorf("two events have the id %s", m.ID)
+			}
+			ids[m.ID] = true
 		}
 	})
 }
