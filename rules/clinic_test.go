@@ -52,6 +52,7 @@ func newSite(t *testing.T, patients int, settings string, fields ...odoo.Field) 
 	t.Cleanup(erp.Close)
 	s.emrURL = emr.URL + "/openmrs"
 	rules := `engine: clinic
+retry: { backoff: 20ms..200ms }
 packs:
   openmrs-odoo: { since: beginning, every: 50ms, sweep-every: 200ms, patient-sweep-every: 200ms, sweep-for: 87600h, patient-sweep-for: 87600h` + settings + ` }
 ---
@@ -60,6 +61,7 @@ override: true
 url: ` + s.emrURL + `
 auth: { basic: { username: admin, password: Admin123 } }
 limits: { rate: 100000/s, concurrency: 16 }
+breaker: { after: 5, probe: 20ms..50ms }
 ---
 system: odoo
 override: true
@@ -67,6 +69,7 @@ url: ` + erp.URL + `
 database: clinic
 auth: { password: { username: admin, password: admin } }
 limits: { rate: 100000/s, concurrency: 16 }
+breaker: { after: 5, probe: 20ms..50ms }
 `
 	s.write("clinic.yaml", rules)
 	t.Cleanup(func() { s.stop() })
@@ -518,6 +521,34 @@ func TestRestartRepeatsNothing(t *testing.T) {
 			if got := s.states(); got["cancel"] != 0 || got["sale"] != 0 {
 				t.Errorf("sales orders are %v, want drafts only", got)
 			}
+			if dead := s.dead(); len(dead) > 0 {
+				t.Errorf("dead letters:\n%s", s.troubles())
+			}
+		})
+	}
+}
+
+// Odoo does what it is asked, and the answer is lost, again and again.
+func TestLostAnswersMakeNothingTwice(t *testing.T) {
+	for name, c := range map[string]struct {
+		settings, key string
+		fields        []odoo.Field
+	}{
+		"external ids": {},
+		"a field":      {", line-key-field: x_njia_order", "x_njia_order", []odoo.Field{{Model: "sale.order.line", Name: "x_njia_order"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, 20, c.settings+", patients-without-orders: true", c.fields...)
+			s.start()
+			s.until("answers are lost all the time", func() error {
+				s.erp.LoseAnswers(3)
+				if n := len(s.erp.Records("sale.order.line")); n < 25 {
+					return fmt.Errorf("%d lines", n)
+				}
+				return nil
+			})
+			s.erp.LoseAnswers(0)
+			s.settled("Odoo answers again", c.key)
 			if dead := s.dead(); len(dead) > 0 {
 				t.Errorf("dead letters:\n%s", s.troubles())
 			}
