@@ -2,9 +2,12 @@ package main
 
 import (
 	"flag"
+	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,7 +17,23 @@ import (
 var update = flag.Bool("update", false, "write goldens anew")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"njia": main})
+	testscript.Main(m, map[string]func(){"njia": main, "hold": hold})
+}
+
+// hold keeps a journal locked until it is interrupted.
+func hold() {
+	j, err := openJournal(os.Args[1])
+	if err == nil {
+		err = os.WriteFile(filepath.Join(os.Args[1], "held"), nil, 0o600)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	stop := make(chan os.Signal, 1) // one is enough
+	signal.Notify(stop, os.Interrupt)
+	<-stop
+	j.Close()
 }
 
 // TestScripts drives the program as people do: one file for each thing that they want.
@@ -26,7 +45,12 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("NO_COLOR", "1")
 			e.Setenv("TZ", "UTC")
-			return nil
+			long := filepath.Join(e.WorkDir, strings.Repeat("a-folder-of-a-long-name/", 5))
+			e.Setenv("LONG", long)
+			if err := os.MkdirAll(long, 0o755); err != nil {
+				return err
+			}
+			return os.WriteFile(filepath.Join(long, "rules.yaml"), []byte("engine: clinic\nlisten: off\n"), 0o644)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"until": until, "code": code},
 	})

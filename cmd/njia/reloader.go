@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -22,7 +23,9 @@ type reloader struct {
 	listen listener
 
 	mu      sync.Mutex // guards what follows; one reload at a time
-	refused string     // the version that was refused last; "" once one was taken
+	refused string     // what was refused last; "" once one was taken
+	print   uint64     // of the files that were loaded last
+	known   bool       // print tells whether they have changed since
 }
 
 // watch reloads when a file or a HUP signal says so, until ctx ends.
@@ -46,11 +49,17 @@ func (r *reloader) watch(ctx context.Context) error {
 }
 
 // reload loads the rule set and swaps to it if it is sound. A look that nobody asked for does not tell again of a rule set
-// that has been refused already.
+// that has been refused already, and answers nothing where no file has changed.
 func (r *reloader) reload(ctx context.Context, asked bool) console.Reload {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	start := time.Now()
+	sum, settled := fingerprint(r.site.root, start)
+	if !asked && r.known && sum == r.print {
+		return console.Reload{}
+	}
+	r.print, r.known = sum, settled
+	defer debug.FreeOSMemory() // compiling leaves much behind that is not needed any more
 	set, rs, errs := r.site.load(false)
 	var listen listener
 	if rs != nil {

@@ -46,6 +46,7 @@ folder that it names as secrets:, from the environment as NJIA_SECRET_NAME, and 
 
 // run runs the rule set of s until a signal or ctx ends it.
 func (a *app) run(ctx context.Context, s site, log *slog.Logger) error {
+	frugal()
 	set, rs, errs := s.load(false)
 	var listen listener
 	if rs != nil {
@@ -68,7 +69,6 @@ func (a *app) run(ctx context.Context, s site, log *slog.Logger) error {
 		return journalError(dir, err)
 	}
 	defer j.Close()
-	frugal()
 
 	e := engine.New(j, engine.Options{Log: log, Load: s.options(false)})
 	socket, closeSocket, err := listenSocket(dir)
@@ -98,6 +98,7 @@ func (a *app) serve(ctx context.Context, r *reloader, set *engine.Set, socket, p
 		g.Go(func() error { return serve(around, probe, r.listen.guard(console.Probe(r.e))) })
 	}
 	g.Go(func() error { return r.watch(ctx) })
+	g.Go(func() error { breathe(ctx); return nil })
 	err := r.e.Run(ctx, set)
 	stop()
 	end()
