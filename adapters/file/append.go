@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"path"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -44,7 +46,7 @@ func (f *folder) appendMany(ctx context.Context, ws []Append, ms []message.Messa
 			errs[i] = err
 			continue
 		}
-		key := path.Join(ws[i].Dir, name)
+		key := fileKey(ws[i].Dir, name)
 		g := byFile[key]
 		if g == nil {
 			g = &group{dir: ws[i].Dir, name: name, done: make(chan struct{}), lead: make(chan struct{})}
@@ -89,6 +91,15 @@ func oneLine(m message.Message) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// fileKey is the same for names that are one file.
+func fileKey(dir, name string) string {
+	key := path.Join(filepath.ToSlash(dir), name)
+	if runtime.GOOS == "windows" || runtime.GOOS == "darwin" {
+		key = strings.ToLower(key)
+	}
+	return key
+}
+
 // group is lines for one file that are written together.
 type group struct {
 	dir, name string
@@ -113,7 +124,7 @@ func (a *appends) add(ctx context.Context, f *folder, g *group) error {
 	if err := ctx.Err(); err != nil {
 		return trouble("append to "+g.name, err)
 	}
-	key := path.Join(g.dir, g.name)
+	key := fileKey(g.dir, g.name)
 	a.mu.Lock()
 	others, busy := a.waiting[key]
 	a.waiting[key] = append(others, g)
@@ -179,31 +190,30 @@ func (f *folder) appendLines(ctx context.Context, dir, name string, batch []*gro
 		return err
 	}
 	defer root.Close()
-	var out *os.File
-	fresh := false
-	if out, err = root.OpenFile(name, os.O_RDWR, 0o666); isGone(err) {
-		fresh = true
-		out, err = root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
+	_, err = root.Lstat(name)
+	fresh := isGone(err)
+	if !fresh {
+		if err := f.mend(ctx, root, name); err != nil {
+			return trouble("append to "+name, err)
+		}
 	}
+	// O_APPEND: a system that is being swapped for its successor, or another program, may append to the same file.
+	out, err := root.OpenFile(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o666)
 	if err != nil {
 		return trouble("append to "+name, err)
 	}
 	defer out.Close()
-	end, err := f.mend(ctx, out, name)
-	if err != nil {
-		return trouble("append to "+name, err)
-	}
 	var lines []byte
 	for _, g := range batch {
 		lines = append(lines, g.lines...)
 	}
-	if _, err := out.WriteAt(lines, end); err != nil {
-		if e := out.Truncate(end); e != nil { // the next append mends what is left
+	if n, err := out.Write(lines); err != nil {
+		if e := takeBack(root, name, lines[:n]); e != nil { // the next append mends what is left
 			f.env.Log.WarnContext(ctx, "a line that was begun cannot be taken back", "system", f.env.System, "file", name, "err", reason(e))
 		}
 		return trouble("append to "+name, err)
 	}
-	if err := out.Sync(); err != nil {
+	if err := out.Sync(); err != nil && !isDevice(out) {
 		// After a failed fsync nobody knows what is on disk.
 		return &fault.Error{Class: fault.Unknown, Text: "append to " + name + ": the disk cannot say whether the line is there: " + reason(err), Err: err}
 	}
@@ -215,30 +225,61 @@ func (f *folder) appendLines(ctx context.Context, dir, name string, batch []*gro
 	return nil
 }
 
-// mend gives where to write. A crash may have left a line without its end: one that was begun as JSON and not finished is cut
-// off, as nobody was told that it is there; everything else gets its line end.
-func (f *folder) mend(ctx context.Context, out *os.File, name string) (int64, error) {
+// isDevice says that there is nothing to flush.
+func isDevice(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && !info.Mode().IsRegular()
+}
+
+// takeBack cuts what was written of a batch off the file, if it still is the last thing there.
+func takeBack(root *os.Root, name string, written []byte) error {
+	if len(written) == 0 {
+		return nil
+	}
+	out, err := root.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	end, err := out.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	at := end - int64(len(written))
+	tail := make([]byte, len(written))
+	if _, err := out.ReadAt(tail, at); err != nil || !bytes.Equal(tail, written) {
+		return errors.Join(err, errors.New("somebody else has written after it"))
+	}
+	return out.Truncate(at)
+}
+
+// mend gives the last line its end. A crash may have left a line without it: one that was begun as JSON and not finished is
+// cut off, as nobody was told that it is there; everything else gets its line end.
+func (f *folder) mend(ctx context.Context, root *os.Root, name string) error {
+	out, err := root.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
 	end, err := out.Seek(0, io.SeekEnd)
 	if err != nil || end == 0 {
-		return end, err
+		return err
 	}
 	var last [1]byte
 	if _, err := out.ReadAt(last[:], end-1); err != nil || last[0] == '\n' {
-		return end, err
+		return err
 	}
 	tail, at, err := lastLine(out, end)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	trimmed := bytes.TrimSpace(tail)
 	if len(trimmed) > 0 && (trimmed[0] == '{' || trimmed[0] == '[') && !json.Valid(trimmed) {
 		f.env.Log.WarnContext(ctx, "a line that a crash cut short is taken off the file", "system", f.env.System, "file", name, "bytes", len(tail))
-		return at, out.Truncate(at)
+		return out.Truncate(at)
 	}
-	if _, err := out.WriteAt([]byte{'\n'}, end); err != nil {
-		return 0, err
-	}
-	return end + 1, nil
+	_, err = out.WriteAt([]byte{'\n'}, end)
+	return err
 }
 
 // lastLine reads what follows the last line end before end.

@@ -53,3 +53,12 @@ func WaitingAppends(conn any) int {
 	}
 	return n
 }
+
+// Reparsed is what becomes of a position that is kept and read again.
+func Reparsed(id string, off int64, line int, failed bool) (string, int64, int, bool) {
+	p := parsePosition(position{id, off, line, failed}.String())
+	return p.id, p.off, p.line, p.failed
+}
+
+// ParsePosition reads a cursor.
+func ParsePosition(s string) string { return parsePosition(s).String() }

@@ -111,6 +111,9 @@ func mediaType(format, name string) string {
 	return "application/octet-stream"
 }
 
+// minGap is the shortest time from one look to the next that a hint asks for.
+const minGap = 20 * time.Millisecond
+
 // files runs the source until ctx ends.
 func (f *folder) files(ctx context.Context, w Files, in adapter.Inbox) error {
 	s := &intake{f: f, w: w, in: in, seen: map[string]sight{}}
@@ -120,16 +123,23 @@ func (f *folder) files(ctx context.Context, w Files, in adapter.Inbox) error {
 	hints := f.watch(ctx, w)
 	defer hints.close()
 	for ctx.Err() == nil {
+		begun := time.Now()
 		wait, err := s.pass(ctx)
 		if err != nil {
 			return ended(ctx, err)
 		}
+		took := time.Since(begun)
 		hints.follow(s.folders)
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 		case <-in.Nudged():
-		case <-hints.c:
+		case <-hints.c: // a file that is being written gives thousands
+			timer.Reset(time.Until(begun.Add(max(minGap, 2*took))))
+			select {
+			case <-ctx.Done():
+			case <-timer.C:
+			}
 		case <-timer.C:
 		}
 		timer.Stop()

@@ -161,3 +161,16 @@ func (c *chunks) Read(b []byte) (int, error) {
 	c.rest = c.rest[n:]
 	return n, nil
 }
+
+func FuzzParsePosition(f *testing.F) {
+	f.Add("0123456789abcdef01234567", int64(10), 3, true, "x 1")
+	f.Fuzz(func(t *testing.T, id string, off int64, line int, failed bool, any string) {
+		_ = file.ParsePosition(any)
+		if id == "" || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > 126 }) {
+			return
+		}
+		if i, o, l, f := file.Reparsed(id, off, line, failed); i != id || o != off || l != line || f != failed {
+			t.Errorf("(%q %d %d %v) becomes (%q %d %d %v)", id, off, line, failed, i, o, l, f)
+		}
+	})
+}

@@ -257,6 +257,32 @@ func TestAppendAtOnceLosesAndTearsNoLine(t *testing.T) {
 	}
 }
 
+// A reload opens the successor of a system while the old one still writes.
+func TestTwoSystemsAppendToOneFile(t *testing.T) {
+	dir := t.TempDir()
+	systems := []*outbox{openIn(t, dir), openIn(t, dir)}
+	var all sync.WaitGroup
+	for w := range 8 {
+		all.Go(func() {
+			for n := range 25 {
+				systems[w%2].well("append", "{name: a.ndjson}", fmt.Sprintf(`{"w":%d,"n":%d}`, w, n))
+			}
+		})
+	}
+	all.Wait()
+	lines := strings.Split(strings.TrimSuffix(read(t, filepath.Join(dir, "a.ndjson")), "\n"), "\n")
+	seen := map[string]bool{}
+	for _, l := range lines {
+		if !json.Valid([]byte(l)) {
+			t.Errorf("the line %q is torn", l)
+		}
+		seen[l] = true
+	}
+	if len(lines) != 200 || len(seen) != 200 {
+		t.Errorf("%d lines, %d different ones, want 200", len(lines), len(seen))
+	}
+}
+
 func TestAppendManyGivesEachItsError(t *testing.T) {
 	o := openIn(t, t.TempDir())
 	with := adaptertest.Node(t, "{name: a.txt}", "")

@@ -160,6 +160,11 @@ type table struct {
 
 // ServeHTTP hands a request to the newest owner that takes it.
 func (pt *port) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
+	// A page of another site must not make a browser on this computer or in this network send something.
+	if nethttp.NewCrossOriginProtection().Check(r) != nil {
+		problem(w, nethttp.StatusForbidden, "pages of other sites may not send here")
+		return
+	}
 	var swapping *table
 	fresh := false
 	for _, sv := range *pt.owners.Load() {

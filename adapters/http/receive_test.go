@@ -113,6 +113,7 @@ func TestRefusedRequests(t *testing.T) {
 		"too large in parts":      {"POST", "/a", nil, io.MultiReader(strings.NewReader("123456"), strings.NewReader("78901")), 413, "", "the body is over the limit of 10 bytes"},
 		"too large for the path":  {"POST", "/small", nil, strings.NewReader("1234"), 413, "", "the body is over the limit of 3 bytes"},
 		"too large when unpacked": {"POST", "/a", map[string]string{"Content-Encoding": "gzip"}, strings.NewReader(gz(strings.Repeat("x", 100))), 413, "", "over the limit of 10 bytes"},
+		"a page of another site":  {"POST", "/a", map[string]string{"Sec-Fetch-Site": "cross-site"}, strings.NewReader("1"), 403, "", "pages of other sites may not send here"},
 		"packed in another way":   {"POST", "/a", map[string]string{"Content-Encoding": "br"}, strings.NewReader("x"), 415, "Accept-Encoding: gzip", "the body may be packed with gzip only"},
 		"not packed as it says":   {"POST", "/a", map[string]string{"Content-Encoding": "gzip"}, strings.NewReader("x"), 400, "", "the body is not packed with gzip, as its Content-Encoding says"},
 	} {
