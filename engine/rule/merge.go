@@ -150,9 +150,9 @@ func (m *overlay) merge(base, over *bind.Node, at string) *bind.Node {
 			m.idle.Add(w)
 		case j < 0:
 			out.Keys, out.Items = append(out.Keys, k), append(out.Items, v)
-			m.change("%s: %s, added", p, m.shown(p, v))
+			m.change("%s: %s (new)", p, m.shown(p, v))
 		case v.Kind == bind.Null:
-			m.change("%s: removed, was %s", p, m.shown(p, out.Items[j]))
+			m.change("%s: removed (was %s)", p, m.shown(p, out.Items[j]))
 			out.Keys, out.Items = slices.Delete(out.Keys, j, j+1), slices.Delete(out.Items, j, j+1)
 		case out.Items[j].Kind == bind.Map && v.Kind == bind.Map:
 			out.Items[j] = m.merge(out.Items[j], v, p)
@@ -163,7 +163,7 @@ func (m *overlay) merge(base, over *bind.Node, at string) *bind.Node {
 				m.idle.Add(w)
 			}
 		default:
-			m.change("%s: %s, was %s", p, m.shown(p, v), m.shown(p, out.Items[j]))
+			m.change("%s: %s (was %s)", p, m.shown(p, v), m.shown(p, out.Items[j]))
 			out.Keys[j], out.Items[j] = k, v
 		}
 	}

@@ -338,5 +338,5 @@ type Override struct {
 	Kind, Name string
 	Pos        diag.Pos
 	Pack       string
-	Changes    []string // for people, such as limits.rate: 5/s, was 20/s
+	Changes    []string // for people, such as limits.rate: 5/s (was 20/s)
 }
