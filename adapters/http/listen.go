@@ -169,7 +169,7 @@ func (pt *port) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 	fresh := false
 	for _, sv := range *pt.owners.Load() {
 		t := sv.table.Load()
-		fresh = fresh || len(t.paths) == 0 && time.Since(sv.opened) < swapTime
+		fresh = fresh || time.Since(sv.opened) < startTime || len(t.paths) == 0 && time.Since(sv.opened) < swapTime
 		_, pattern := t.mux.Handler(r)
 		switch p := t.paths[pattern]; {
 		case pattern == "":

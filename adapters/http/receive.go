@@ -88,13 +88,49 @@ type taker struct {
 	in      adapter.Inbox
 	ctx     context.Context // ends when requests under way must
 	clients map[string]Client
-	under   sync.WaitGroup // requests under way
 	allowed map[string]bool
+
+	mu    sync.Mutex    // guards what follows
+	under int           // requests under way
+	idle  chan struct{} // set once the source stops; closed when none is under way
+}
+
+// enter begins a request; false when the source has stopped.
+func (t *taker) enter() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.idle != nil {
+		return false
+	}
+	t.under++
+	return true
+}
+
+func (t *taker) leave() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.under--; t.under == 0 && t.idle != nil {
+		close(t.idle)
+	}
+}
+
+// drain takes no more requests and waits for those under way.
+func (t *taker) drain() {
+	t.mu.Lock()
+	t.idle = make(chan struct{})
+	if t.under == 0 {
+		close(t.idle)
+	}
+	t.mu.Unlock()
+	<-t.idle
 }
 
 // swapTime is how long a path that lost its route, or a system that has none yet, says 503 rather than 404: a reload swaps
 // routes one by one, and a client must not take that for an answer.
 const swapTime = 30 * time.Second
+
+// startTime is how long a path that is not there says so after the listener was opened: routes start one by one.
+const startTime = 3 * time.Second
 
 // drainTime is how long requests under way have to end by themselves when their source stops.
 const drainTime = time.Second
@@ -125,7 +161,7 @@ func (c *system) receive(ctx context.Context, w Receive, in adapter.Inbox) error
 	c.server.remove(t)
 	timer := time.AfterFunc(drainTime, cut)
 	defer timer.Stop()
-	t.under.Wait()
+	t.drain()
 	return nil
 }
 

@@ -19,12 +19,11 @@ import (
 
 // take makes a message of a request and answers it.
 func (sv *server) take(w nethttp.ResponseWriter, r *nethttp.Request, p *path, t *taker) {
-	t.under.Add(1)
-	defer t.under.Done()
-	if t.ctx.Err() != nil {
-		later(w, "stopping", 1)
+	if !t.enter() {
+		later(w, "the route of this path is being changed", 1)
 		return
 	}
+	defer t.leave()
 	limit := t.in.MaxBody()
 	if m := int64(t.w.MaxBody); m > 0 && m < limit {
 		limit = m
