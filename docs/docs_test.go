@@ -7,6 +7,7 @@
 //	yaml rules error        one that does not; the text block that follows is everything that is wrong with it
 //	LANG file=NAME          a file that the later rule sets of the page have too
 //	console                 commands behind "$ " and what they print; a page's commands run one after the other in one folder
+//	LANG write file=NAME    a file that the reader of the commands makes
 //	diff file=NAME          a change that the reader makes to a file before the next command
 //	go file=NAME            a file of the program, as a person who extends it would write it
 package docs_test
