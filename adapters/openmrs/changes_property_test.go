@@ -12,6 +12,8 @@ import (
 	"net/http/httptest"
 	"net/http/httptrace"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,12 +30,16 @@ import (
 // direct sends requests to a handler without a network, and does something of its own before some of them.
 type direct struct {
 	http.Handler
-	before []func() // one for each coming request; nil does nothing
-	fail   int      // so many requests get a 503
-	cut    int      // so many answers are lost
+	mu     sync.Mutex // guards what follows, and the clinic's lists
+	before []func()   // one for each coming request; nil does nothing
+	fail   int        // so many requests get a 503
+	cut    int        // so many answers are lost
 }
 
-func (d *direct) RoundTrip(r *http.Request) (*http.Response, error) {
+// begin does what is to be done before a request, and says what is to become of it.
+func (d *direct) begin() (failed, cut bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if len(d.before) > 0 {
 		do := d.before[0]
 		d.before = d.before[1:]
@@ -41,11 +47,23 @@ func (d *direct) RoundTrip(r *http.Request) (*http.Response, error) {
 			do()
 		}
 	}
+	if d.fail > 0 {
+		d.fail--
+		return true, false
+	}
+	if d.cut > 0 {
+		d.cut--
+		return false, true
+	}
+	return false, false
+}
+
+func (d *direct) RoundTrip(r *http.Request) (*http.Response, error) {
+	failed, cut := d.begin()
 	if t := httptrace.ContextClientTrace(r.Context()); t != nil && t.WroteHeaders != nil {
 		t.WroteHeaders()
 	}
-	if d.fail > 0 {
-		d.fail--
+	if failed {
 		return &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
 	}
 	in := r.Clone(r.Context())
@@ -56,8 +74,7 @@ func (d *direct) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	w := httptest.NewRecorder()
 	d.ServeHTTP(w, in)
-	if d.cut > 0 {
-		d.cut--
+	if cut {
 		return nil, io.ErrUnexpectedEOF
 	}
 	return w.Result(), nil
@@ -94,7 +111,7 @@ type world struct {
 	gaveUp   error         // the last error that the source ended with
 	back     time.Duration // so far it was set back
 	bare     bool
-	skew     time.Duration // of the server's clock
+	skew     atomic.Int64 // of the server's clock, a time.Duration
 	stop     func()
 	run      func()
 }
@@ -117,7 +134,7 @@ func (w *world) mutate(a act) {
 			w.orders = append(w.orders, w.s.Put(fmt.Sprintf(`{"resourceType":"ServiceRequest","id":"o%d","status":"active","intent":"order"}`, w.n)))
 		}
 	case "future": // a row from a time when the clock was wrong
-		at := time.Now().Add(w.skew + time.Duration(a.N+1)*time.Hour).UTC().Format(time.RFC3339)
+		at := time.Now().Add(time.Duration(w.skew.Load()) + time.Duration(a.N+1)*time.Hour).UTC().Format(time.RFC3339)
 		w.patients = append(w.patients, w.s.Put(fmt.Sprintf(`{"resourceType":"Patient","id":"p%d","meta":{"lastUpdated":%q}}`, w.n, at)))
 	case "edit":
 		if len(w.patients) > 0 {
@@ -150,8 +167,15 @@ func (w *world) order(n int) (string, bool) {
 
 func (w *world) apply(script []act, i int) {
 	a := script[i]
+	if a.Do == "restart" {
+		w.stop()
+		w.taken = w.all()
+		w.in = w.in.Again()
+		w.run()
+	}
+	w.rt.mu.Lock()
 	switch a.Do {
-	case "wait":
+	case "wait", "restart":
 	case "fail":
 		w.rt.fail += a.N%3 + 1
 	case "cut":
@@ -160,15 +184,11 @@ func (w *world) apply(script []act, i int) {
 		w.s.ExpirePages()
 	case "clock": // set back
 		if step := time.Duration(a.N+1) * 6 * time.Minute; w.back+step < 55*time.Minute {
-			w.skew, w.back = w.skew-step, w.back+step
+			w.back += step
+			w.skew.Add(-int64(step))
 		}
 	case "refuse":
 		w.in.Refuse(a.N+1, nil)
-	case "restart":
-		w.stop()
-		w.taken = w.all()
-		w.in = w.in.Again()
-		w.run()
 	case "meanwhile": // the acts that follow happen between requests
 		for range a.N {
 			w.rt.before = append(w.rt.before, nil)
@@ -180,6 +200,7 @@ func (w *world) apply(script []act, i int) {
 	default:
 		w.mutate(a)
 	}
+	w.rt.mu.Unlock()
 	time.Sleep(a.S)
 }
 
@@ -266,8 +287,9 @@ func (k kind) altered(h http.Handler) http.Handler {
 
 // newWorld is an empty clinic with a source that is ready to run.
 func newWorld(t *testing.T, k kind, change func(*openmrs.Changes)) *world {
-	w := &world{in: &adaptertest.Inbox{}, voided: map[string]bool{}, skew: k.Skew, bare: k.Bare}
-	k.Options.Open, k.Options.Now = true, func() time.Time { return time.Now().Add(w.skew) }
+	w := &world{in: &adaptertest.Inbox{}, voided: map[string]bool{}, bare: k.Bare}
+	w.skew.Store(int64(k.Skew))
+	k.Options.Open, k.Options.Now = true, func() time.Time { return time.Now().Add(time.Duration(w.skew.Load())) }
 	w.s = double.New(k.Options)
 	w.rt = &direct{Handler: k.altered(w.s)}
 	with := openmrs.DefaultChanges()
@@ -306,13 +328,13 @@ func play(t *testing.T, k kind, script []act) string {
 	for i := range script {
 		w.apply(script, i)
 	}
+	w.rt.mu.Lock()
 	w.rt.before, w.rt.fail, w.rt.cut = nil, 0, 0
+	w.rt.mu.Unlock()
 	w.in.Refuse(0, nil)
 	time.Sleep(10 * time.Minute) // the longest wait after failures, and sweeps of all there is
-	synctest.Wait()
-	wrong := w.compare()
 	w.stop()
-	return wrong
+	return w.compare()
 }
 
 // compare says what was lost or repeated.

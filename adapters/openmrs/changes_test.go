@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -236,7 +237,9 @@ func TestChangesOfOneSecond(t *testing.T) {
 				for n := range 730 {
 					w.s.Put(fmt.Sprintf(`{"resourceType":"Patient","id":"p%d"}`, n))
 				}
+				w.rt.mu.Lock()
 				w.rt.before = []func(){nil, nil, nil, nil, nil, w.s.ExpirePages, nil, nil, func() { w.s.Void("Patient", "p1") }}
+				w.rt.mu.Unlock()
 				time.Sleep(10 * time.Minute)
 				w.stop()
 				seen := map[string]int{}
@@ -296,13 +299,13 @@ func TestChangesKeepBytes(t *testing.T) {
   "big":123456789012345678901234567890, "dec":1.000, "esc":"\u00e9\/<", "meta":{"versionId":"7","lastUpdated":"2000-01-01T00:00:03Z"} }`
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, kind{Since: "beginning", Size: 100}, func(c *openmrs.Changes) { c.Resource = []string{"ServiceRequest"} })
-		gone := false
+		var gone atomic.Bool
 		w.rt.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			rw.Header().Set("Content-Type", "application/fhir+json")
 			switch {
-			case gone && !r.URL.Query().Has("_sort"):
+			case gone.Load() && !r.URL.Query().Has("_sort"):
 				rw.WriteHeader(http.StatusGone)
-			case gone:
+			case gone.Load():
 				fmt.Fprint(rw, `{"resourceType":"Bundle"}`)
 			default:
 				fmt.Fprint(rw, `{"resourceType":"Bundle","entry":[{"resource":`+resource+`}]}`)
@@ -310,7 +313,7 @@ func TestChangesKeepBytes(t *testing.T) {
 		})
 		w.run()
 		wait()
-		gone = true
+		gone.Store(true)
 		wait()
 		w.stop()
 		ms := w.all()
@@ -399,18 +402,25 @@ func TestChangesGivesUp(t *testing.T) {
 	}
 }
 
+// fail makes the next n requests fail, and gives how many were still to.
+func (w *world) fail(n int) (left int) {
+	w.rt.mu.Lock()
+	defer w.rt.mu.Unlock()
+	left, w.rt.fail = w.rt.fail, n
+	return left
+}
+
 // TestChangesBacksOff counts requests of a server that is away for a day.
 func TestChangesBacksOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, kind{Since: "now", Size: 100}, nil)
 		w.run()
 		time.Sleep(2 * time.Second)
-		w.rt.fail = 1 << 30
+		w.fail(1 << 30)
 		time.Sleep(24 * time.Hour)
-		if n := 1<<30 - w.rt.fail; n < 250 || n > 700 {
+		if n := 1<<30 - w.fail(0); n < 250 || n > 700 {
 			t.Errorf("%d requests in a day of failures", n)
 		}
-		w.rt.fail = 0
 		w.s.Put(order("a"))
 		time.Sleep(6 * time.Minute)
 		w.stop()
