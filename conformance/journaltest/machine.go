@@ -53,8 +53,9 @@ func machine(t *testing.T, open Open) {
 			"discard": s.discard,
 			"save":    s.save,
 			"reopen":  func(*rapid.T) { k.reopen() },
-			"":        s.compare,
+			"compare": s.compare,
 		})
+		s.compare(rt)
 	})
 }
 

@@ -173,10 +173,3 @@ func (c *conn) one(text string, args ...any) (r row, ok bool, err error) {
 	}
 	return dest, true, nil
 }
-
-// closedConn stands for a connection that could not be opened: every use of it says why.
-type closedConn struct{ err error }
-
-func (c closedConn) Prepare(string) (driver.Stmt, error) { return nil, c.err }
-func (c closedConn) Close() error                        { return nil }
-func (c closedConn) Begin() (driver.Tx, error)           { return nil, c.err }

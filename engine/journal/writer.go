@@ -178,6 +178,12 @@ func answer(batch []*request, err error) {
 // try runs a batch in one transaction. An error means that nothing of it was kept, or that nobody knows.
 func (w *writer) try(batch []*request) error {
 	w.first = w.next
+	if w.conn == nil {
+		if err := w.connect(); err != nil {
+			w.conn = nil
+			return err
+		}
+	}
 	if err := w.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
@@ -261,21 +267,25 @@ func (w *writer) rollback(err error) {
 	w.next = w.first
 	clear(w.states)
 	w.forget()
+	if w.conn == nil {
+		return
+	}
 	undo := w.exec("ROLLBACK")
 	switch {
 	case isSync(err) || isDamaged(err):
 		w.broken = &stopped{err}
 	case isFull(err) && undo == nil, code(err) == 0 && undo == nil:
-	default:
+	default: // SQLite has rolled back by itself, or the connection is in doubt
 		_ = w.close()
-		if err := w.connect(); err != nil {
-			w.conn = &conn{c: closedConn{err}}
-		}
+		w.conn = nil // try opens another
 	}
 }
 
 // checkpoint moves the write-ahead log into the database. It blocks nobody but the writer.
 func (w *writer) checkpoint(mode string) {
+	if w.conn == nil {
+		return
+	}
 	var busy, log, moved int64
 	err := w.each(context.Background(), "PRAGMA wal_checkpoint("+mode+")", func(r row) error {
 		busy, log, moved = r.int(0), r.int(1), r.int(2)
@@ -318,7 +328,9 @@ func (w *writer) end() {
 	if w.broken == nil {
 		w.checkpoint("TRUNCATE")
 	}
-	_ = w.close()
+	if w.conn != nil {
+		_ = w.close()
+	}
 }
 
 // look gives the state of a message.
