@@ -62,6 +62,8 @@ type Text struct {
 	Src    string
 	Pos    diag.Pos // of its first character
 	Indent int      // column (from 1) at which every later line begins; 0: Src is one line
+
+	loose *diag.Error // why Src does not stand in the file letter by letter; nil: it does
 }
 
 // Guard is a compiled yes/no in CEL.
