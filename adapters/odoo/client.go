@@ -44,13 +44,14 @@ type client struct {
 func newClient(env adapter.Env, s Settings) *client {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = 16
-	t.IdleConnTimeout = 30 * time.Second
+	t.IdleConnTimeout = 10 * time.Second
+	fresh := t.Clone()
+	fresh.DisableKeepAlives = true
+	// A redirect would turn the call into a GET and may lead to another host.
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	c := &client{env: env, s: s, turn: make(chan struct{}, 1)}
-	c.wire = wire{max: int64(s.MaxAnswer), timeout: s.Timeout, http: &http.Client{
-		Transport: t,
-		// A redirect would turn the call into a GET and may lead to another host.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	c.wire = wire{max: int64(s.MaxAnswer), timeout: s.Timeout,
+		http: &http.Client{Transport: t, CheckRedirect: stay}, fresh: &http.Client{Transport: fresh, CheckRedirect: stay}}
 	var sp speaker
 	switch s.Protocol {
 	case "xmlrpc":

@@ -18,7 +18,10 @@ import (
 
 // wire posts a body and gives the answer's.
 type wire struct {
-	http    *http.Client
+	http *http.Client
+	// fresh opens a connection for each request: on one that the server has just closed, a create would seem sent and its
+	// answer lost.
+	fresh   *http.Client
 	max     int64
 	timeout time.Duration
 }
@@ -48,7 +51,11 @@ func (w wire) post(ctx context.Context, what string, writes bool, url, kind stri
 	for k, v := range headers {
 		req.Header.Set(k, v)
 	}
-	resp, err := w.http.Do(req)
+	sender := w.http
+	if writes {
+		sender = w.fresh
+	}
+	resp, err := sender.Do(req)
 	if err != nil {
 		return reply{}, lost(what, writes && sent.Load(), err)
 	}

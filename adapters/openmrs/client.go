@@ -27,6 +27,9 @@ type client struct {
 	s    Settings
 	base *url.URL
 	http *http.Client
+	// fresh opens a connection for each request: on one that the server has just closed, a create would seem sent and its
+	// answer lost.
+	fresh *http.Client
 }
 
 // Close drops idle connections.
@@ -80,7 +83,11 @@ func (c *client) do(ctx context.Context, q request) (reply, error) {
 	for k, v := range q.headers {
 		req.Header.Set(k, v)
 	}
-	resp, err := c.http.Do(req)
+	sender := c.http
+	if q.writes {
+		sender = c.fresh
+	}
+	resp, err := sender.Do(req)
 	if err != nil {
 		return reply{}, lost(q, q.writes && sent.Load(), err)
 	}
@@ -92,7 +99,7 @@ func (c *client) do(ctx context.Context, q request) (reply, error) {
 		return out, lost(q, q.writes, err)
 	}
 	if len(out.body) > int(c.s.MaxAnswer) {
-		return out, fault.New(fault.Rejected, "%s: the answer is larger than max-answer", q.what)
+		return out, fault.New(fault.Rejected, "%s: the answer is larger than max-answer: raise it, or lower page-size where many are asked for", q.what)
 	}
 	if out.status >= 300 {
 		return out, refusal(q, out)

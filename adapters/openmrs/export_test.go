@@ -19,7 +19,7 @@ func OpenOver(env adapter.Env, s Settings, rt http.RoundTripper) (*client, error
 	}
 	c, err := open(context.Background(), env, d)
 	if err == nil {
-		c.http = d.Auth.Client(&http.Client{Transport: rt, CheckRedirect: c.http.CheckRedirect})
+		c.http = d.client(rt)
 	}
 	return c, err
 }

@@ -62,10 +62,13 @@ func open(_ context.Context, env adapter.Env, s Settings) (*client, error) {
 	}
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = 16
-	t.IdleConnTimeout = 30 * time.Second
-	return &client{env: env, s: s, base: u, http: s.Auth.Client(&http.Client{
-		Transport: t,
-		// Credentials go nowhere but to the address in the rules.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	})}, nil
+	t.IdleConnTimeout = 10 * time.Second // Tomcat closes after 20 s
+	fresh := t.Clone()
+	fresh.DisableKeepAlives = true
+	return &client{env: env, s: s, base: u, http: s.client(t), fresh: s.client(fresh)}, nil
+}
+
+// client sends over t with the credentials, which go nowhere but to the address in the rules.
+func (s Settings) client(t http.RoundTripper) *http.Client {
+	return s.Auth.Client(&http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }})
 }
