@@ -238,8 +238,8 @@ func (l *loader) operation(name string) (route.Operation, bool, string) {
 	}
 	s, hint := l.find(sys)
 	if s == nil {
-		if hint == "" {
-			hint = "system " + sys + " has errors of its own"
+		if hint == "" { // it is there, and wrong: that has been said, and says enough
+			return route.Operation{Name: name, Check: func(*bind.Node) diag.List { return nil }}, true, ""
 		}
 		return route.Operation{Name: name}, false, hint
 	}
