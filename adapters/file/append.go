@@ -189,7 +189,7 @@ func (f *folder) appendLines(ctx context.Context, dir, name string, batch []*gro
 	if err != nil {
 		return err
 	}
-	defer root.Close()
+	defer shut(root)
 	_, err = root.Lstat(name)
 	fresh := isGone(err)
 	if !fresh {

@@ -70,7 +70,7 @@ func (f *folder) within(sub string, make bool) (*os.Root, error) {
 	if sub == "" || sub == "." {
 		return root, nil
 	}
-	defer root.Close()
+	defer shut(root)
 	if !filepath.IsLocal(sub) {
 		return nil, outside(sub)
 	}
@@ -92,6 +92,9 @@ func (f *folder) within(sub string, make bool) (*os.Root, error) {
 func outside(name string) error {
 	return fault.New(fault.Rejected, "%q leads out of the system's folder, which is not allowed", name)
 }
+
+// shut closes a folder, which has nothing left to write.
+func shut(root *os.Root) { _ = root.Close() }
 
 // health asks whether the folder is there.
 func (f *folder) health(context.Context) error {

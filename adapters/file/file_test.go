@@ -136,7 +136,7 @@ func reading(t testing.TB) *adaptertest.Target {
 		With:   func(n int) string { return fmt.Sprintf("{name: %d.json}", n) },
 		Done: func(n int, a message.Message) error {
 			if v, err := a.JSON(); err != nil || v.(map[string]any)["n"] != n {
-				return fmt.Errorf("answer %v, %v", v, err)
+				return fmt.Errorf("answer %v, %w", v, err)
 			}
 			return nil
 		},
@@ -156,7 +156,7 @@ func listing(t testing.TB) *adaptertest.Target {
 			v, err := a.JSON()
 			list, _ := v.([]any)
 			if err != nil || len(list) != 1 || list[0].(map[string]any)["size"] != 5 || list[0].(map[string]any)["name"] != "a.json" {
-				return fmt.Errorf("answer %v, %v", v, err)
+				return fmt.Errorf("answer %v, %w", v, err)
 			}
 			return nil
 		},

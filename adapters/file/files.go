@@ -150,7 +150,7 @@ func (f *folder) files(ctx context.Context, w Files, in adapter.Inbox) error {
 // ended is nil when it was ctx that ended the work.
 func ended(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // that is how a source ends
 	}
 	return err
 }

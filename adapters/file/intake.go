@@ -61,7 +61,7 @@ func (s *intake) pass(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer root.Close()
+	defer shut(root)
 	found, err := s.find(ctx, root)
 	if err != nil {
 		return 0, err

@@ -68,7 +68,7 @@ func (s *intake) find(ctx context.Context, root *os.Root) ([]candidate, error) {
 			if name == "." {
 				return err
 			}
-			return nil // it went away, or is not ours to read
+			return nil //nolint:nilerr // it went away, or is not ours to read
 		}
 		if d.IsDir() {
 			if name == "." {
@@ -86,7 +86,7 @@ func (s *intake) find(ctx context.Context, root *os.Root) ([]candidate, error) {
 		}
 		info, err := root.Stat(name) // a link counts as what it leads to, within the folder
 		if err != nil || !info.Mode().IsRegular() {
-			return nil
+			return nil //nolint:nilerr // it went away, or leads out of the folder
 		}
 		out = append(out, candidate{name: name, id: identity(name, info), info: info})
 		return nil

@@ -46,7 +46,7 @@ func TestCleanIsSafeAndTwoNamesStayTwo(t *testing.T) {
 			t.Fatalf("Clean(%q) = %q", name, got)
 		}
 		key := strings.ToLower(got)
-		if before, ok := seen[key]; ok && strings.ToLower(before) != strings.ToLower(name) {
+		if before, ok := seen[key]; ok && !strings.EqualFold(before, name) {
 			t.Fatalf("Clean(%q) and Clean(%q) are both %q", name, before, got)
 		}
 		seen[key] = name

@@ -29,7 +29,7 @@ func (f *folder) read(_ context.Context, w Read, _ message.Message) (message.Mes
 	if err != nil {
 		return message.Message{}, err
 	}
-	defer root.Close()
+	defer shut(root)
 	in, err := root.Open(name)
 	if err != nil {
 		return message.Message{}, trouble("read "+w.Name, err)
@@ -105,7 +105,7 @@ func (f *folder) list(ctx context.Context, w List, _ message.Message) (message.M
 	if err != nil {
 		return message.Message{}, err
 	}
-	defer root.Close()
+	defer shut(root)
 	out := []any{}
 	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
@@ -126,7 +126,7 @@ func (f *folder) list(ctx context.Context, w List, _ message.Message) (message.M
 		}
 		info, err := root.Stat(name)
 		if err != nil || !info.Mode().IsRegular() {
-			return nil
+			return nil //nolint:nilerr // it went away, or leads out of the folder
 		}
 		if len(out) >= maxList {
 			return fault.New(fault.Rejected, "list: more than %d files; narrow the pattern", maxList)
@@ -157,7 +157,7 @@ func (f *folder) move(_ context.Context, w Move, _ message.Message) (message.Mes
 	if err != nil {
 		return message.Message{}, err
 	}
-	defer root.Close()
+	defer shut(root)
 	doing := "move " + w.From
 	there := func(name string) bool { _, err := root.Lstat(name); return err == nil }
 	if !there(w.From) {
@@ -194,7 +194,7 @@ func (f *folder) delete(_ context.Context, w Delete, _ message.Message) (message
 	if err != nil {
 		return message.Message{}, err
 	}
-	defer root.Close()
+	defer shut(root)
 	info, err := root.Lstat(name)
 	if isGone(err) {
 		return answer(map[string]any{"deleted": false}), nil

@@ -62,7 +62,7 @@ func (h *hints) follow(folders []string) {
 
 func (h *hints) close() {
 	if h.w != nil {
-		h.w.Close()
+		_ = h.w.Close() // it ends the goroutine whatever it says
 	}
 	h.done.Wait()
 }

@@ -38,7 +38,7 @@ func (f *folder) write(ctx context.Context, w Write, m message.Message) (message
 	if err != nil {
 		return message.Message{}, err
 	}
-	defer root.Close()
+	defer shut(root)
 	if err := put(root, name, body, w.Overwrite); err != nil {
 		return message.Message{}, trouble("write "+name, err)
 	}
@@ -54,7 +54,7 @@ func put(root *os.Root, name string, body []byte, overwrite bool) error {
 		return err
 	}
 	if err := appear(root, temp, name, body, overwrite); err != nil {
-		root.Remove(temp)
+		_ = root.Remove(temp) // what failed is said; a file like that is passed over by sources
 		return err
 	}
 	return syncDir(root, ".")
@@ -112,7 +112,7 @@ func temporary(root *os.Root, name string, body []byte) (string, error) {
 		err = e
 	}
 	if err != nil {
-		root.Remove(temp)
+		_ = root.Remove(temp) // what failed is said; a file like that is passed over by sources
 		return "", err
 	}
 	return temp, nil

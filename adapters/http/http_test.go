@@ -138,7 +138,7 @@ func target(t testing.TB, writes bool) *adaptertest.Target {
 		Message: message_,
 		Done: func(n int, a message.Message) error {
 			if v, err := a.JSON(); err != nil || v.(map[string]any)["n"] != n || a.Status != 200 {
-				return fmt.Errorf("answer %v, status %d, %v", v, a.Status, err)
+				return fmt.Errorf("answer %v, status %d, %w", v, a.Status, err)
 			}
 			key := strconv.Itoa(n)
 			if writes {

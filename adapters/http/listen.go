@@ -143,7 +143,7 @@ func (sv *server) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
 	defer cancel()
 	if sv.port.srv.Shutdown(ctx) != nil {
-		sv.port.srv.Close()
+		_ = sv.port.srv.Close() // the time for a graceful end is over
 	}
 	<-sv.port.served
 	if err != nil && !errors.Is(err, net.ErrClosed) {

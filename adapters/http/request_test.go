@@ -246,13 +246,13 @@ func TestRedirects(t *testing.T) {
 		c := serve(t, "{url: URL"+auth+"}", func(w nethttp.ResponseWriter, r *nethttp.Request) {
 			switch r.URL.Path {
 			case "/away":
-				nethttp.Redirect(w, r, elsewhere.URL+"/x?secret=1", 307)
+				nethttp.Redirect(w, r, elsewhere.URL+"/x?secret=1", nethttp.StatusTemporaryRedirect)
 			case "/near":
-				nethttp.Redirect(w, r, "/end", 307)
+				nethttp.Redirect(w, r, "/end", nethttp.StatusTemporaryRedirect)
 			case "/get":
-				nethttp.Redirect(w, r, "/end", 302)
+				nethttp.Redirect(w, r, "/end", nethttp.StatusFound)
 			case "/loop":
-				nethttp.Redirect(w, r, "/loop", 307)
+				nethttp.Redirect(w, r, "/loop", nethttp.StatusTemporaryRedirect)
 			default:
 				fmt.Fprint(w, r.Method)
 			}
@@ -328,7 +328,7 @@ func TestPaging(t *testing.T) {
 		{"{path: /pointer, paging: {next: /meta/next}}", "rejected: GET URL/pointer: the answer itself is no list; say in paging: { items: /… } where it stands"},
 	} {
 		a, err := c.do("get", k.with, message.Message{})
-		got := ""
+		var got string
 		if err != nil {
 			got = string(fault.ClassOf(err)) + ": " + err.Error()
 		} else {

@@ -32,7 +32,7 @@ func (c *clock) run(ctx context.Context, w Cron, in adapter.Inbox) error {
 		}
 		nudged, err := sleep(ctx, in, next)
 		if err != nil {
-			return nil
+			return nil //nolint:nilerr // that is how a source ends
 		}
 		if nudged {
 			if err := f.fire(ctx, time.Now(), 0, "now"); err != nil {
@@ -173,7 +173,7 @@ func pause(ctx context.Context, d time.Duration) error {
 // ended is nil when it was ctx that ended the work.
 func ended(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // that is how a source ends
 	}
 	return err
 }

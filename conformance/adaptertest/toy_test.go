@@ -120,7 +120,7 @@ func (o *outside) fetch(ctx context.Context, w toyFetch, in adapter.Inbox) error
 				break
 			}
 			if ctx.Err() != nil {
-				return nil
+				return nil //nolint:nilerr // that is how a source ends
 			}
 			if o.fault == "drops what is refused" {
 				break

@@ -112,14 +112,14 @@ func (o *oauth) RoundTrip(r *http.Request) (*http.Response, error) {
 			return resp, nil
 		}
 		if body, err = r.GetBody(); err != nil {
-			return resp, nil
+			return resp, nil //nolint:nilerr // the refusal is the answer
 		}
 	}
 	fresh, err := o.get(r.Context(), t.AccessToken)
 	if err != nil || fresh.AccessToken == t.AccessToken {
-		return resp, nil
+		return resp, nil //nolint:nilerr // the refusal is the answer
 	}
-	io.CopyN(io.Discard, resp.Body, 4<<10) // so that the connection can be used again
+	_, _ = io.CopyN(io.Discard, resp.Body, 4<<10) // so that the connection can be used again
 	resp.Body.Close()
 	return o.send(r, fresh, body)
 }
