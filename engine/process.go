@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/njia-health/njia/engine/adapter"
@@ -12,6 +13,7 @@ import (
 	"github.com/njia-health/njia/engine/journal"
 	"github.com/njia-health/njia/engine/message"
 	"github.com/njia-health/njia/engine/route"
+	"github.com/njia-health/njia/engine/rule"
 )
 
 // errorVar is where a part of a message that tells of a failure carries it.
@@ -30,7 +32,16 @@ func (e *Engine) process(it *item) {
 	if it.waiter != nil && (f.ended || f.hold) {
 		answer(it, adapter.Reply{ID: it.id, Outcome: string(f.status)})
 	}
+	if f.hold && !f.due.IsZero() && (it.lane == nil || f.pass) {
+		e.recheckAt(it.seq, f.due) // the scheduler forgets what nothing waits behind
+	}
 	e.sched.done(it, f)
+}
+
+// hasMap says whether the present rules have a map of that name.
+func (e *Engine) hasMap(name string) bool {
+	s := e.current.Load()
+	return s != nil && slices.ContainsFunc(s.Rules.Maps, func(m *rule.Map) bool { return m.Name == name })
 }
 
 // answer gives a waiting source its reply, once.
@@ -436,7 +447,7 @@ func (e *Engine) fail(ctx context.Context, it *item, plan *route.Plan, out route
 	default:
 		r.Status = journal.Held
 		next = fate{status: journal.Held, hold: true, pass: plan != nil && plan.PassHeld}
-		if f.Class == fault.Unmapped && f.Map != "" && f.Code == "" {
+		if f.Class == fault.Unmapped && f.Map != "" && !e.hasMap(f.Map) {
 			next.due = now.Add(e.o.Recheck) // what is missing is in another system: it looks again
 			r.Due = next.due
 		}

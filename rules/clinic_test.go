@@ -27,16 +27,17 @@ import (
 
 // site is a clinic: OpenMRS and Odoo as doubles, and a rule set that uses the pack.
 type site struct {
-	t      *testing.T
-	emr    *openmrs.Server
-	emrURL string
-	erp    *odoo.Server
-	dir    string
-	opts   engine.LoadOptions
-	known  openmrs.Clinic
-	stop   func()
-	j      journal.Store
-	e      *engine.Engine
+	t       *testing.T
+	emr     *openmrs.Server
+	emrURL  string
+	erp     *odoo.Server
+	dir     string
+	opts    engine.LoadOptions
+	known   openmrs.Clinic
+	stop    func()
+	recheck time.Duration // 0: the engine's own
+	j       journal.Store
+	e       *engine.Engine
 }
 
 func newSite(t *testing.T, patients int, settings string, fields ...odoo.Field) *site {
@@ -102,7 +103,7 @@ func (s *site) start() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.j, s.e = j, engine.New(j, engine.Options{Load: s.opts})
+	s.j, s.e = j, engine.New(j, engine.Options{Load: s.opts, Recheck: s.recheck})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.e.Run(ctx, set) }()
@@ -376,6 +377,12 @@ func (s *site) states() map[string]int {
 	return out
 }
 
+// addMissingProduct adds the product of the test that Odoo does not have.
+func (s *site) addMissingProduct() {
+	product := s.erp.Create("product.product", map[string]any{"name": "HIV DNA PCR", "uom_id": 1, "uom_po_id": 1})
+	s.erp.Create("ir.model.data", map[string]any{"module": "__import__", "name": "1030" + strings.Repeat("A", 32), "model": "product.product", "res_id": product})
+}
+
 func TestClinicIsBilled(t *testing.T) {
 	s := newSite(t, 12, "")
 	s.start()
@@ -422,8 +429,7 @@ func TestClinicIsBilled(t *testing.T) {
 	}
 
 	// The product list gains what was missing: the held order is billed.
-	product := s.erp.Create("product.product", map[string]any{"name": "HIV DNA PCR", "uom_id": 1, "uom_po_id": 1})
-	s.erp.Create("ir.model.data", map[string]any{"module": "__import__", "name": "1030" + strings.Repeat("A", 32), "model": "product.product", "res_id": product})
+	s.addMissingProduct()
 	if err := s.e.Retry(t.Context(), held[s.known.UnknownProduct].Seq, "a test", "the product is there now"); err != nil {
 		t.Fatal(err)
 	}
@@ -540,8 +546,11 @@ func TestLostAnswersMakeNothingTwice(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t, 20, c.settings+", patients-without-orders: true", c.fields...)
 			s.start()
+			looks := 0
 			s.until("answers are lost all the time", func() error {
-				s.erp.LoseAnswers(3)
+				if looks++; looks%4 == 0 { // in between, a message that tries whether Odoo is back has a chance
+					s.erp.LoseAnswers(1)
+				}
 				if n := len(s.erp.Records("sale.order.line")); n < 25 {
 					return fmt.Errorf("%d lines", n)
 				}
@@ -568,6 +577,19 @@ func TestProceduresOverREST(t *testing.T) {
 	s.settled("a void, a discontinuation and a visit", "")
 	if held := s.held(); len(held) > 2 {
 		t.Errorf("a held order is found anew by every look: %d messages are held", len(held))
+	}
+}
+
+// Whoever adds the product to Odoo need not know of the order that waits for it.
+func TestMissingProductReleasesItself(t *testing.T) {
+	s := newSite(t, 0, "")
+	s.recheck = 100 * time.Millisecond
+	s.start()
+	s.settled("the orders that are there", "")
+	s.addMissingProduct()
+	s.settled("a product that came later", "")
+	if _, held := s.held()[s.known.UnknownProduct]; held {
+		t.Error("the order is held still")
 	}
 }
 
