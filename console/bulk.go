@@ -104,12 +104,13 @@ func (a *api) matching(ctx context.Context, f Filter) ([]journal.Seq, error) {
 
 // each does it, and goes on where one message does not let it.
 func (a *api) each(ctx context.Context, b Bulk, seqs []journal.Seq, who string, res *Result) {
+	whole := context.WithoutCancel(ctx) // who hangs up stops it between two messages
 	for _, seq := range seqs {
 		var err error
 		if b.Action == "retry" {
-			err = a.c.Retry(ctx, seq, who, b.Reason)
+			err = a.c.Retry(whole, seq, who, b.Reason)
 		} else {
-			err = a.c.Discard(ctx, seq, who, b.Reason)
+			err = a.c.Discard(whole, seq, who, b.Reason)
 		}
 		switch {
 		case err == nil:

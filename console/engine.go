@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"maps"
 	"net/http"
 	"slices"
@@ -35,7 +36,7 @@ func (a *api) reload(w http.ResponseWriter, r *http.Request) {
 		fail(w, "", err)
 		return
 	}
-	answer(w, a.o.Reload(r.Context()))
+	answer(w, a.o.Reload(context.WithoutCancel(r.Context())))
 }
 
 func (a *api) runNow(w http.ResponseWriter, r *http.Request) {
@@ -71,12 +72,12 @@ func (a *api) pause(w http.ResponseWriter, r *http.Request) {
 		if strings.TrimSpace(reason) == "" {
 			reason = "no reason given"
 		}
-		return a.e.PauseSystem(r.Context(), name, who(r), reason)
+		return a.e.PauseSystem(context.WithoutCancel(r.Context()), name, who(r), reason)
 	})
 }
 
 func (a *api) resume(w http.ResponseWriter, r *http.Request) {
-	a.system(w, r, func(name, _ string) error { return a.e.ResumeSystem(r.Context(), name, who(r)) })
+	a.system(w, r, func(name, _ string) error { return a.e.ResumeSystem(context.WithoutCancel(r.Context()), name, who(r)) })
 }
 
 func (a *api) system(w http.ResponseWriter, r *http.Request, do func(name, reason string) error) {

@@ -144,16 +144,17 @@ func (a *api) change(w http.ResponseWriter, r *http.Request, limit int64, do fun
 	if err == nil {
 		err = a.ready()
 	}
+	ctx := context.WithoutCancel(r.Context()) // who hangs up does not leave it half done
 	var seq journal.Seq
 	if err == nil {
-		seq, err = a.seq(r.Context(), ref)
+		seq, err = a.seq(ctx, ref)
 	}
 	if err == nil {
-		err = do(r.Context(), seq, c, who(r))
+		err = do(ctx, seq, c, who(r))
 	}
 	var st journal.Story
 	if err == nil {
-		st, err = a.j.Story(r.Context(), seq)
+		st, err = a.j.Story(ctx, seq)
 	}
 	if err != nil {
 		fail(w, ref, err)

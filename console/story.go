@@ -51,8 +51,9 @@ type Delivery struct {
 // Attempt is one try.
 type Attempt struct {
 	journal.Attempt
-	Took   Duration `json:"took"`
-	Answer Text     `json:"answer,omitempty"`
+	Took    Duration       `json:"took"`
+	Message journal.Status `json:"message,omitempty"` // of the whole message afterwards
+	Answer  Text           `json:"answer,omitempty"`
 }
 
 // Call is the recorded answer of a call that writes.
@@ -81,7 +82,7 @@ func storyOf(s journal.Story, bodies bool) Story {
 		out.Deliveries = append(out.Deliveries, x)
 	}
 	for _, t := range s.Attempts_ {
-		x := Attempt{Attempt: t, Took: Duration(t.Took), Answer: content(t.Answer)}
+		x := Attempt{Attempt: t, Took: Duration(t.Took), Message: t.Message, Answer: content(t.Answer)}
 		if t.Class != "" {
 			x.Answer = t.Answer
 		}

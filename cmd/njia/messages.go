@@ -21,7 +21,7 @@ A message is named by its number or its id.`,
   njia messages show 42
   njia messages retry 42
   njia messages retry --route lab-orders --class unmapped --all`,
-	}, listCommand(a, &w), showCommand(a, &w), retryCommand(a, &w), editCommand(a, &w), discardCommand(a, &w))
+	}, listCommand(a, &w), showCommand(a, &w), retryCommand(a, &w), editCommand(a, &w), discardCommand(a, &w), exportCommand(a, &w))
 	w.add(c)
 	return c
 }
