@@ -381,34 +381,31 @@ func (d *decoder) structure(n *Node, v reflect.Value) {
 		return
 	}
 	fields := fieldsOf(v.Type())
-	byName := make(map[string]*field, len(fields))
-	var rest *field
+	seen := make([]bool, len(fields))
+	rest := -1
 	for i := range fields {
-		f := &fields[i]
-		switch {
-		case f.pos:
+		if f := &fields[i]; f.pos {
 			v.FieldByIndex(f.index).Set(reflect.ValueOf(n.Pos))
-		case f.rest:
-			rest = f
-		default:
-			byName[f.name] = f
+		} else if f.rest {
+			rest = i
 		}
 	}
 	for i, k := range n.Keys {
-		f, ok := byName[k.Name]
+		at := slices.IndexFunc(fields, func(f field) bool { return f.name == k.Name && !f.pos && !f.rest })
 		switch {
-		case ok:
-			f.seen = n.Items[i].Kind != Null || n.Items[i].Hole || keepsNull(f.typ)
+		case at >= 0:
+			f := &fields[at]
+			seen[at] = n.Items[i].Kind != Null || n.Items[i].Hole || keepsNull(f.typ)
 			d.in("."+k.Name, func() { d.value(n.Items[i], v.FieldByIndex(f.index), *f) })
-		case rest != nil:
-			d.in("."+k.Name, func() { d.entry(v.FieldByIndex(rest.index), k.Name, n.Items[i]) })
+		case rest >= 0:
+			d.in("."+k.Name, func() { d.entry(v.FieldByIndex(fields[rest].index), k.Name, n.Items[i]) })
 		default:
 			d.unknown(k, names(fields))
 		}
 	}
-	for _, f := range fields {
-		if f.required && !f.seen && v.FieldByIndex(f.index).IsZero() {
-			d.missing(n, f)
+	for i := range fields {
+		if f := &fields[i]; f.required && !seen[i] && v.FieldByIndex(f.index).IsZero() {
+			d.missing(n, *f)
 		}
 	}
 }

@@ -55,6 +55,9 @@ type document struct {
 func (d *document) place() diag.Pos { return d.node.Items[0].Pos }
 
 func build(s *shelf, o Options) (*Set, diag.List) {
+	if abs, err := filepath.Abs(o.Root); err == nil && o.Root != "" {
+		o.Root = abs
+	}
 	b := &builder{o: o, shelf: s, set: &Set{Files: s.kept}, used: map[string]*bind.Node{}, dirs: map[string]string{}}
 	names, errs := s.rules()
 	b.errs.Add(errs...)
