@@ -23,7 +23,7 @@ type cutter struct {
 
 // cutter begins at a position. A CSV header that cannot be used is a fault.Invalid.
 func (s *intake) cutter(t *text, c candidate, format string, at position) (*cutter, error) {
-	k := &cutter{s: s, c: c, format: format, at: at, limit: int(min(s.in.MaxBody(), 1<<30))}
+	k := &cutter{s: s, c: c, format: format, at: at, limit: int(min(s.limit(), 1<<30))}
 	sep, err := s.w.CSV.separator(c.name)
 	if err != nil {
 		return nil, fault.As(fault.Bug, err)

@@ -27,6 +27,7 @@ type Files struct {
 	Failed    string        `yaml:"failed" doc:"folder for files that cannot be read or are over the limit, within dir"`
 	After     string        `yaml:"after" enum:"move,delete" doc:"move files that are taken to done, or delete them"`
 	Encoding  string        `yaml:"encoding" enum:"utf-8,latin1,latin9,cp1252,cp850,cp437,macroman,utf-16,utf-16le,utf-16be" doc:"of text; a byte order mark in the file says more"`
+	MaxBody   bind.Size     `yaml:"max-body" doc:"largest file that is taken whole, or line; the route's limit unless it is smaller"`
 	CSV       CSV           `yaml:"csv" doc:"how rows are written"`
 }
 

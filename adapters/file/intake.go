@@ -238,7 +238,7 @@ func (s *intake) whole(root *os.Root, c candidate, format string) (m message.Mes
 		return m, false, err
 	}
 	defer f.Close()
-	limit := s.in.MaxBody()
+	limit := s.limit()
 	r := io.Reader(f)
 	if format == "json" {
 		t, err := newText(f, s.w.Encoding)
@@ -273,6 +273,15 @@ func (s *intake) whole(root *os.Root, c candidate, format string) (m message.Mes
 	}
 	s.forget = map[string]string{}
 	return m, m.Fault != nil, nil
+}
+
+// limit is the largest message, in bytes.
+func (s *intake) limit() int64 {
+	limit := s.in.MaxBody()
+	if m := int64(s.w.MaxBody); m > 0 && m < limit {
+		return m
+	}
+	return limit
 }
 
 // readUpTo reads no more than limit and a byte, which tells that there was more.

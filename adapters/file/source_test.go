@@ -123,13 +123,15 @@ func TestFormats(t *testing.T) {
 		want                []string
 		failed              bool
 	}{
-		"JSON":                          {file: "a.json", content: `{"a": 1.00}`, want: []string{`{"a": 1.00}`}},
-		"JSON with a byte order mark":   {file: "a.json", content: "\ufeff{}", want: []string{"{}"}},
-		"JSON in UTF-16":                {file: "a.json", content: utf16(`{"é":"患"}`), want: []string{`{"é":"患"}`}},
-		"JSON that is cut off":          {file: "a.json", content: `{"a":`, want: []string{`invalid: not JSON: line 1, column 6: it ends too early | {"a":`}, failed: true},
-		"an empty JSON file":            {file: "a.json", content: "", want: []string{"invalid: the file a.json is empty; expected a JSON document | "}, failed: true},
-		"a file over the limit":         {file: "a.json", content: `"0123456789"`, limit: 5, want: []string{`invalid: the file a.json has 12 bytes, over the limit of 5 (max-body) | "0123`}, failed: true},
-		"a file of just the limit":      {file: "a.bin", content: "12345", limit: 5, want: []string{"12345"}},
+		"JSON":                        {file: "a.json", content: `{"a": 1.00}`, want: []string{`{"a": 1.00}`}},
+		"JSON with a byte order mark": {file: "a.json", content: "\ufeff{}", want: []string{"{}"}},
+		"JSON in UTF-16":              {file: "a.json", content: utf16(`{"é":"患"}`), want: []string{`{"é":"患"}`}},
+		"JSON that is cut off":        {file: "a.json", content: `{"a":`, want: []string{`invalid: not JSON: line 1, column 6: it ends too early | {"a":`}, failed: true},
+		"an empty JSON file":          {file: "a.json", content: "", want: []string{"invalid: the file a.json is empty; expected a JSON document | "}, failed: true},
+		"a file over the limit":       {file: "a.json", content: `"0123456789"`, limit: 5, want: []string{`invalid: the file a.json has 12 bytes, over the limit of 5 (max-body) | "0123`}, failed: true},
+		"a file of just the limit":    {file: "a.bin", content: "12345", limit: 5, want: []string{"12345"}},
+		"a line over the source's limit": {file: "a.ndjson", with: "max-body: 5", content: "\"0123456789\"\n3\n",
+			want: []string{`invalid: a.ndjson, line 1: the line is over the limit of 5 bytes (max-body) | "0123`, "3"}, failed: true},
 		"binary":                        {file: "a.dat", content: "\x00\xff", want: []string{"\x00\xff"}},
 		"an empty binary file":          {file: "a.dat", content: "", want: []string{""}},
 		"NDJSON":                        {file: "a.ndjson", content: "{\"a\":1}\n\n  \n{\"b\":2}\n", want: []string{`{"a":1}`, `{"b":2}`}},

@@ -30,11 +30,12 @@ func newPorts() *ports { return &ports{byAddr: map[string]*port{}} }
 
 // port is a listener and the systems that it serves, the newest first: the old one's paths work until it is closed.
 type port struct {
-	system string
-	ln     net.Listener
-	srv    *nethttp.Server
-	served chan struct{}
-	owners atomic.Pointer[[]*server]
+	system  string
+	ln      net.Listener
+	srv     *nethttp.Server
+	served  chan struct{}
+	origins *nethttp.CrossOriginProtection
+	owners  atomic.Pointer[[]*server]
 }
 
 // server is one system's share of a port: its paths.
@@ -81,7 +82,7 @@ func (p *ports) open(ctx context.Context, env adapter.Env, s Settings) (*server,
 	if err != nil {
 		return nil, listenError(s.Listen, err)
 	}
-	pt := &port{system: env.System, ln: ln, served: make(chan struct{})}
+	pt := &port{system: env.System, ln: ln, origins: nethttp.NewCrossOriginProtection(), served: make(chan struct{})}
 	sv.port = pt
 	pt.owners.Store(&[]*server{sv})
 	pt.srv = &nethttp.Server{
@@ -161,7 +162,7 @@ type table struct {
 // ServeHTTP hands a request to the newest owner that takes it.
 func (pt *port) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 	// A page of another site must not make a browser on this computer or in this network send something.
-	if nethttp.NewCrossOriginProtection().Check(r) != nil {
+	if pt.origins.Check(r) != nil {
 		problem(w, nethttp.StatusForbidden, "pages of other sites may not send here")
 		return
 	}

@@ -26,25 +26,38 @@ func (c *clock) run(ctx context.Context, w Cron, in adapter.Inbox) error {
 	}
 	f := firing{w: w, in: in}
 	for ctx.Err() == nil {
+		if last, err = c.sane(ctx, in, last); err != nil {
+			return ended(ctx, err)
+		}
 		next := p.Next(last)
 		if next.IsZero() {
 			return fault.New(fault.Bug, "the schedule has no more times")
 		}
-		nudged, err := sleep(ctx, in, next)
-		if err != nil {
+		nudged, err := wait(ctx, in, next)
+		switch {
+		case err != nil:
 			return nil //nolint:nilerr // that is how a source ends
-		}
-		if nudged {
+		case nudged:
 			if err := f.fire(ctx, time.Now(), 0, "now"); err != nil {
 				return ended(ctx, err)
 			}
-			continue
-		}
-		if last, err = f.due(ctx, p, last, next); err != nil {
-			return ended(ctx, err)
+		case !next.After(time.Now().Round(0)):
+			if last, err = f.due(ctx, p, last, next); err != nil {
+				return ended(ctx, err)
+			}
 		}
 	}
 	return nil
+}
+
+// sane starts anew when the last time lies in the future: the clock was wrong, and nothing would run until it is that late.
+func (c *clock) sane(ctx context.Context, in adapter.Inbox, last time.Time) (time.Time, error) {
+	now := time.Now().UTC().Round(0)
+	if !last.After(now.Add(24 * time.Hour)) {
+		return last, nil
+	}
+	c.env.Log.WarnContext(ctx, "the last time of the schedule is in the future, so it starts anew; was the clock wrong?", "system", c.env.System)
+	return now, in.Save(ctx, stamp(now), nil)
 }
 
 // begin gives the time of the last firing. At the very first start it is now, and kept, so that a time that passes while
@@ -55,33 +68,27 @@ func (c *clock) begin(ctx context.Context, in adapter.Inbox) (time.Time, error) 
 		return time.Time{}, err
 	}
 	if last, err := time.Parse(time.RFC3339Nano, cursor); err == nil {
-		if now := time.Now(); last.After(now.Add(24 * time.Hour)) {
-			c.env.Log.WarnContext(ctx, "the last time of the schedule is in the future, so it starts anew: was the clock wrong?", "err", cursor)
-		} else {
-			return last, nil
-		}
+		return last, nil
 	}
 	now := time.Now().UTC().Round(0)
 	return now, in.Save(ctx, now.Format(time.RFC3339Nano), nil)
 }
 
-// sleep waits until then by the wall clock, or for somebody who wants a run now.
-func sleep(ctx context.Context, in adapter.Inbox, then time.Time) (nudged bool, err error) {
-	for {
-		wait := then.Sub(time.Now().Round(0)) // Round drops the clock that stands still in a suspended computer
-		if wait <= 0 {
-			return false, ctx.Err()
-		}
-		timer := time.NewTimer(min(wait, look))
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return false, ctx.Err()
-		case <-in.Nudged():
-			timer.Stop()
-			return true, nil
-		case <-timer.C:
-		}
+// wait returns when it is then, when somebody wants a run now, or after a while: the wall clock may have been set.
+func wait(ctx context.Context, in adapter.Inbox, then time.Time) (nudged bool, err error) {
+	left := then.Sub(time.Now().Round(0)) // Round drops the clock that stands still in a suspended computer
+	if left <= 0 {
+		return false, ctx.Err()
+	}
+	timer := time.NewTimer(min(left, look))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false, ctx.Err()
+	case <-in.Nudged():
+		return true, nil
+	case <-timer.C:
+		return false, nil
 	}
 }
 

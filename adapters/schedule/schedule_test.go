@@ -240,6 +240,19 @@ func TestNow(t *testing.T) {
 	})
 }
 
+func TestACursorOfAWrongClockIsDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in := &adaptertest.Inbox{}
+		if err := in.Save(t.Context(), "2036-01-01T00:00:00Z", nil); err != nil {
+			t.Fatal(err)
+		}
+		bubble(t, `cron: "0 * * * *"`, in, func() { until(t, "2000-01-01T01:30:00Z") })
+		if d := cmp.Diff([]string{"2000-01-01T01:00:00Z"}, scheduled(t, in)); d != "" {
+			t.Errorf("runs (-want +got):\n%s", d)
+		}
+	})
+}
+
 func TestJitter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in := &adaptertest.Inbox{}
