@@ -22,10 +22,10 @@ func (b *builder) parse(file string, src []byte) {
 	nodes, errs := parse(file, b.base(file), src)
 	b.errs.Add(errs...)
 	if len(errs) > 0 {
-		b.set.Unread = true
+		b.set.Unread = append(b.set.Unread, file)
 	}
 	if len(errs) == 0 && len(bytes.TrimSpace(src)) == 0 {
-		b.set.Unread = true
+		b.set.Unread = append(b.set.Unread, file)
 		b.errs.Add(diag.Errorf(diag.Pos{File: file, Line: 1, Col: 1}, "this file is empty").
 			WithHint("it may be half written; a document begins with one of %s", strings.Join(kinds, ", ")))
 	}

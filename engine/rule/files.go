@@ -15,6 +15,21 @@ func (s *Set) Source(file string) []byte {
 	return bytes.TrimPrefix(s.Files[file], []byte("\ufeff"))
 }
 
+// Lost says whether a document of that kind and name is written in a file that could not be read in full. What refers to it
+// is not to be blamed: the fault in the file has been reported.
+func (s *Set) Lost(kind, name string) bool {
+	for _, file := range s.Unread {
+		for line := range strings.Lines(string(s.Source(file))) {
+			key, value, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "--- "), ":")
+			value, _, _ = strings.Cut(value, " #")
+			if ok && key == kind && strings.Trim(strings.TrimSpace(value), `"'`) == name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // File reads a file that a document names, relative to the document, or to one that overrides it. It does not leave the rule
 // set or the pack.
 func (s *Set) File(d *Doc, rel string) (src []byte, file string, err error) {

@@ -147,7 +147,7 @@ func (b *builder) references() {
 		}
 	}
 	for _, t := range b.set.Tests {
-		if n := t.Node.Get("route"); t.Route != "" && !slices.Contains(routes, t.Route) {
+		if n := t.Node.Get("route"); t.Route != "" && !slices.Contains(routes, t.Route) && !b.set.Lost("route", t.Route) {
 			e := diag.Errorf(n.Pos, "there is no route %q", t.Route)
 			e.Hint, e.Len = diag.DidYouMean(t.Route, routes), len([]rune(t.Route))
 			b.errs.Add(e)

@@ -48,6 +48,7 @@ func (b *builder) packs() {
 	}
 	b.shelf.drop(unused)
 	b.errs = slices.DeleteFunc(b.errs, func(e diag.Error) bool { return unused(e.Pos.File) })
+	b.set.Unread = slices.DeleteFunc(b.set.Unread, unused)
 	b.docs = slices.DeleteFunc(b.docs, func(d *document) bool {
 		d.pack = b.packOf(d.file)
 		return unused(d.file)

@@ -251,13 +251,24 @@ func TestFileAndModule(t *testing.T) {
 	}
 }
 
-// TestUnread: whoever looks for names knows that some may be missing.
-func TestUnread(t *testing.T) {
-	s, errs := rule.Load(fsOf(map[string]string{"a.yaml": "system: a\nurl: x: y\n---\nroute: b\nfrom: a.x\nto: a.y\n"}), rule.Options{})
-	if !s.Unread || !errs.Failed() || len(s.Routes) != 1 {
-		t.Errorf("Unread = %v, errors %v, %d routes", s.Unread, errs, len(s.Routes))
+// TestLost: a document that cannot be read is missed by nobody: its own fault is enough.
+func TestLost(t *testing.T) {
+	s, errs := rule.Load(fsOf(map[string]string{
+		"a.yaml": "system: odoo # the ERP\nurl: x: y\n---\nroute: \"lab\"\nfrom: [\n---\nroute: read\nfrom: a.x\nto: odoo.y\n",
+		"t.yaml": "test: a\nroute: lab\nexpect: {}\n---\ntest: b\nroute: other\nexpect: {}\n",
+	}), rule.Options{})
+	if len(errs) != 3 || len(s.Routes) != 1 {
+		t.Errorf("errors %v, want two of a.yaml and one about the route other; %d routes", errs, len(s.Routes))
 	}
-	if s, errs := rule.Load(fstest.MapFS{}, rule.Options{}); s == nil || len(errs) > 0 || s.Unread {
+	for _, c := range []struct {
+		kind, name string
+		want       bool
+	}{{"system", "odoo", true}, {"route", "lab", true}, {"route", "odoo", false}, {"system", "lims", false}} {
+		if got := s.Lost(c.kind, c.name); got != c.want {
+			t.Errorf("Lost(%q, %q) = %v, want %v", c.kind, c.name, got, c.want)
+		}
+	}
+	if s, errs := rule.Load(fstest.MapFS{}, rule.Options{}); s == nil || len(errs) > 0 || s.Unread != nil {
 		t.Errorf("an empty folder: %v, %v", s, errs)
 	}
 	if _, errs := rule.Load(broken{}, rule.Options{}); !errs.Failed() {

@@ -2,6 +2,7 @@ package rule
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -141,6 +142,9 @@ func colon(m mistake) (diag.Error, bool) {
 		if m.fromLine > 0 && m.fromLine <= len(m.at.lines) {
 			m.line, m.col = m.fromLine, m.fromCol
 		}
+		if m.belowBlock() {
+			return m.here("this is neither key: value nor indented like the text block above").WithHint("indent it like the lines of the block"), true
+		}
 		return m.here("there is no colon after this, and it is no part of what stands above").WithHint("write key: value, with a space after the colon"), true
 	}
 	before := m.all[:len(m.all)-len(m.rest)]
@@ -176,6 +180,22 @@ func colon(m mistake) (diag.Error, bool) {
 	}
 	return m.here("this key is indented below a line that has its value already").
 		WithHint("indent it like the keys above, or take away the value above"), true
+}
+
+// blockHeader ends a line below which a text block stands.
+var blockHeader = regexp.MustCompile(`(^|[:-] +|\S +)[|>][-+0-9]*\s*(#.*)?$`)
+
+// belowBlock says whether the line stands left of a text block that it may belong to.
+func (m mistake) belowBlock() bool {
+	indent := indentOf(m.at.lines[m.line-1])
+	for i := m.line - 2; i >= 0; i-- {
+		l := m.at.lines[i]
+		if strings.TrimSpace(l) == "" || indentOf(l) > indent {
+			continue
+		}
+		return indentOf(l) < indent && blockHeader.MatchString(l)
+	}
+	return false
 }
 
 // above is the line above that says something.

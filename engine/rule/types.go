@@ -34,8 +34,8 @@ type Set struct {
 	Routes    []*Route
 	Maps      []*Map
 	Tests     []*Test
-	// Unread says that a file could not be read in full, so a name may be missing because of that.
-	Unread bool
+	// Unread are the files that could not be read in full, so a name may be missing because of that: see Lost.
+	Unread []string
 }
 
 // Engine is the engine: document.

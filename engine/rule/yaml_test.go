@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/njia-health/njia/engine/bind"
 	"github.com/njia-health/njia/engine/rule"
@@ -199,6 +201,21 @@ func TestParseGoesOn(t *testing.T) {
 	if len(docs) != 1 || docs[0].Keys[0].Name != "b" || len(errs) != 2 {
 		t.Errorf("Parse gave %d documents and %v", len(docs), errs)
 	}
+}
+
+// TestJSONIsYAML: a tree that is written as JSON is read as the same tree.
+func TestJSONIsYAML(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		v := map[string]any{"x": drawTree(t, 0, true), rapid.StringMatching(`[a-z\\"\n\t #:]{0,10}`).Draw(t, "key"): rapid.StringOf(rapid.RuneFrom(nil, unicode.L, unicode.N, unicode.P, unicode.Zs)).Draw(t, "text")}
+		src := encoded(t, v)
+		docs, errs := rule.Parse("a.yaml", []byte(src))
+		if len(errs) > 0 || len(docs) != 1 {
+			t.Fatalf("Parse(%s) = %d documents, %v", src, len(docs), errs)
+		}
+		if diff := cmp.Diff(src, encoded(t, docs[0].Value())); diff != "" {
+			t.Fatalf("Parse(%s) (-want +got)\n%s", src, diff)
+		}
+	})
 }
 
 // FuzzParse: no input makes Parse panic, every fault has a place in the file, and what is said to stand in the file stands there.
