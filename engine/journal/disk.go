@@ -65,7 +65,7 @@ func openDisk(dir string, o DiskOptions) (_ *Disk, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	d := &Disk{dir: dir, now: o.Now, shelf: &shelf{dir: filepath.Join(dir, "large"), pins: map[[32]byte]int{}}, names: newNames(), keys: &pending{},
+	d := &Disk{dir: dir, now: o.Now, shelf: &shelf{dir: filepath.Join(dir, "large"), pins: map[[32]byte]int{}}, names: newNames(), packer: newPacker(), keys: &pending{},
 		in:   make(chan *request, maxBatch), // a full batch can wait while one is written
 		done: make(chan struct{})}
 	if d.now == nil {
@@ -86,9 +86,6 @@ func openDisk(dir string, o DiskOptions) (_ *Disk, err error) {
 			d.lock.Close()
 		}
 	}()
-	if d.packer, err = newPacker(); err != nil {
-		return nil, err
-	}
 	w, err := newWriter(d)
 	if err != nil {
 		return nil, explainOpen(err)
@@ -127,7 +124,6 @@ func (d *Disk) Close() error {
 			errs = append(errs, c.close())
 		}
 	}
-	d.packer.close()
 	errs = append(errs, d.lock.Close()) // the lock goes with it; the file stays, so that no two processes can lock two files
 	return errors.Join(errs...)
 }

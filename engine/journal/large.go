@@ -159,7 +159,7 @@ func (s *shelf) get(h hash, size int64) ([]byte, error) {
 	}
 	defer z.Close()
 	var out bytes.Buffer
-	out.Grow(int(min(size, maxBody)) + bytes.MinRead)
+	out.Grow(int(min(size, maxBlock)) + bytes.MinRead)
 	if _, err := io.Copy(&out, z); err != nil {
 		return nil, fmt.Errorf("the large body %s is damaged: %w", filepath.Base(f.Name()), err)
 	}

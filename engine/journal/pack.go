@@ -2,21 +2,26 @@ package journal
 
 import (
 	_ "embed"
+	"encoding/binary"
 	"errors"
-	"fmt"
+	"hash/crc32"
+	"sync"
 
-	"github.com/klauspost/compress/zstd"
+	"github.com/klauspost/compress/s2"
 )
 
-// What is kept is a byte that says how, and the rest.
+// What a row keeps of some bytes is a byte that says how, and the rest.
 const (
-	packRaw   = 0 // as it is
-	packZstd  = 1 // a zstd frame that needs words (dict/1.txt)
-	packLarge = 2 // in a file of its own: 32 bytes of SHA-256 (large.go)
+	packRaw   = 0 // as they are
+	packWords = 1 // 4 bytes of CRC-32C of what it was, and an S2 block that needs words (dict/1.txt)
+	packLarge = 2 // in a file of its own: SHA-256 and length (large.go)
 )
 
-// words is what FHIR, OpenMRS and Odoo JSON is made of. A 2 KB resource becomes 3.6 times smaller with it, 3.0 times
-// without. It never changes: bodies in journals need it. A better one is a new file with a new pack byte.
+// words is what FHIR, OpenMRS and Odoo JSON is made of. It never changes: bodies in journals need it. A better one is a
+// new file with a new pack byte.
+//
+// A resource of 2.3 KB becomes 2.9 times smaller in 4 µs. zstd at its fastest makes it 3.6 times smaller with the same
+// words and 3.0 without, but takes 20 and 10 µs, which is half of all that a message costs here.
 //
 //go:embed dict/1.txt
 var words []byte
@@ -25,31 +30,18 @@ const (
 	packFrom = 160      // shorter ones are kept as they are
 	maxRow   = 64 << 10 // packed; larger ones go into files
 	maxDirty = 4 << 20  // longer ones are not compressed in memory, but into their file
-	maxBody  = 4 << 30  // of one unpacked body: no bound in practice, but one for a damaged frame
+	maxBlock = 1 << 30  // unpacked; a damaged length must not take all memory
 )
 
 // packer compresses in the goroutine that has the bytes.
 type packer struct {
-	enc *zstd.Encoder
-	dec *zstd.Decoder
+	dict    *s2.Dict
+	table   *crc32.Table
+	scratch sync.Pool // *[]byte
 }
 
-func newPacker() (*packer, error) {
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderDictRaw(1, words), zstd.WithWindowSize(128<<10),
-		zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(false)) // SQLite's WAL has checksums; a file is named by its hash
-	if err != nil {
-		return nil, err
-	}
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderDictRaw(1, words), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(maxBody))
-	if err != nil {
-		return nil, err
-	}
-	return &packer{enc, dec}, nil
-}
-
-func (p *packer) close() {
-	_ = p.enc.Close()
-	p.dec.Close()
+func newPacker() *packer {
+	return &packer{dict: s2.MakeDictManual(words, 0), table: crc32.MakeTable(crc32.Castagnoli), scratch: sync.Pool{New: func() any { return new([]byte) }}}
 }
 
 // pack gives what a row keeps of b; nil for nil.
@@ -58,14 +50,17 @@ func (p *packer) pack(b []byte) []byte {
 		return nil
 	}
 	if len(b) >= packFrom {
-		out := make([]byte, 1, len(b)+1)
-		out[0] = packZstd
-		out = p.enc.EncodeAll(b, out)
-		if len(out) <= len(b) {
-			if cap(out)-len(out) > len(out) {
-				out = append(make([]byte, 0, len(out)), out...)
-			}
-			return out
+		buf := p.scratch.Get().(*[]byte)
+		defer p.scratch.Put(buf)
+		if n := s2.MaxEncodedLen(len(b)); cap(*buf) < n {
+			*buf = make([]byte, n)
+		}
+		z := p.dict.Encode((*buf)[:cap(*buf)], b)
+		if len(z)+4 < len(b) {
+			out := make([]byte, 5, 5+len(z))
+			out[0] = packWords
+			binary.LittleEndian.PutUint32(out[1:], crc32.Checksum(b, p.table))
+			return append(out, z...)
 		}
 	}
 	out := make([]byte, 1+len(b))
@@ -73,6 +68,8 @@ func (p *packer) pack(b []byte) []byte {
 	copy(out[1:], b)
 	return out
 }
+
+var errPacked = errors.New("a body in the journal is damaged")
 
 // unpack gives back what pack was given.
 func (p *packer) unpack(b []byte) ([]byte, error) {
@@ -82,12 +79,18 @@ func (p *packer) unpack(b []byte) ([]byte, error) {
 	switch b[0] {
 	case packRaw:
 		return b[1:], nil
-	case packZstd:
-		out, err := p.dec.DecodeAll(b[1:], nil)
-		if err != nil {
-			return nil, fmt.Errorf("a body in the journal is damaged: %w", err)
+	case packWords:
+		if len(b) < 5 {
+			return nil, errPacked
+		}
+		if n, err := s2.DecodedLen(b[5:]); err != nil || n > maxBlock {
+			return nil, errPacked
+		}
+		out, err := p.dict.Decode(nil, b[5:])
+		if err != nil || crc32.Checksum(out, p.table) != binary.LittleEndian.Uint32(b[1:]) {
+			return nil, errPacked
 		}
 		return out, nil
 	}
-	return nil, errors.New("a body in the journal is kept in a way that this program does not know")
+	return nil, errors.New("a body in the journal is kept in a way that this program does not know: run a newer version of it")
 }
