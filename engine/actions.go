@@ -19,17 +19,20 @@ func (e *Engine) Retry(ctx context.Context, seq journal.Seq, who, reason string)
 
 // release makes a message run anew. rules "" keeps its version.
 func (e *Engine) release(ctx context.Context, seq journal.Seq, rules string, a journal.Action) error {
-	return e.again(ctx, seq, func() error { return e.j.Release(ctx, seq, rules, a) })
+	return e.again(ctx, seq, a.Who != byItself, func() error { return e.j.Release(ctx, seq, rules, a) })
 }
 
 // Edit gives a message another body, keeps the original, and runs it again under the present rules.
 func (e *Engine) Edit(ctx context.Context, seq journal.Seq, body []byte, who, reason string) error {
 	a := journal.Action{Time: time.Now(), Who: who, What: "edit", Seq: seq, Reason: reason}
-	return e.again(ctx, seq, func() error { return e.j.Edit(ctx, seq, body, e.current.Load().Version, a) })
+	return e.again(ctx, seq, true, func() error { return e.j.Edit(ctx, seq, body, e.current.Load().Version, a) })
 }
 
-// again does something to a message in the journal, and takes it up anew.
-func (e *Engine) again(ctx context.Context, seq journal.Seq, change func() error) error {
+// byItself is who acts when nobody does.
+const byItself = "njia"
+
+// again does something to a message in the journal, and takes it up anew. confirmed says that a person wants it.
+func (e *Engine) again(ctx context.Context, seq journal.Seq, confirmed bool, change func() error) error {
 	if e.sched.busy(seq) {
 		return ErrBusy
 	}
@@ -41,7 +44,7 @@ func (e *Engine) again(ctx context.Context, seq journal.Seq, change func() error
 	if err != nil {
 		return fmt.Errorf("reading message %d: %w", seq, err)
 	}
-	e.takeUp(ctx, st.Record)
+	e.takeUp(ctx, st.Record, confirmed)
 	return nil
 }
 

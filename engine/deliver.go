@@ -21,7 +21,7 @@ func sum(plan *route.Plan, ds []journal.Delivery) (status journal.Status, due ti
 			continue
 		}
 		switch d.Status {
-		case journal.Received, journal.Retrying:
+		case journal.Received, journal.Retrying, journal.Processing:
 			status = journal.Retrying
 			if !d.Due.IsZero() && (due.IsZero() || d.Due.Before(due)) {
 				due = d.Due // one without waits for its system
@@ -100,6 +100,9 @@ func cut(operation string) (system, op string) {
 
 // deliver tries every delivery of a message that is due, each on its own.
 func (e *Engine) deliver(ctx context.Context, it *item, set *Set, plan *route.Plan) fate {
+	if !e.journalTakes(ctx) {
+		return fate{status: it.status, due: time.Now().Add(5 * time.Second)}
+	}
 	if it.deliveries == nil {
 		ds, err := e.j.Deliveries(ctx, it.seq)
 		if err != nil {
@@ -146,6 +149,37 @@ func (e *Engine) deliver(ctx context.Context, it *item, set *Set, plan *route.Pl
 	return fate{status: status, ended: true}
 }
 
+// journalTakes asks a journal that took nothing whether it does now: nothing is sent whose sending could not be noted down.
+func (e *Engine) journalTakes(ctx context.Context) bool {
+	return !e.journalDown.Load() || e.wrote(e.j.SaveCursor(ctx, "njia", time.Now().UTC().Format(time.RFC3339), nil)) == nil
+}
+
+// repeatable says whether a delivery may be made twice.
+func (e *Engine) repeatable(set *Set, plan *route.Plan, d *journal.Delivery) bool {
+	sys, name := cut(d.Operation)
+	s := set.Systems[sys]
+	if s == nil {
+		return false
+	}
+	op := s.Adapter.Operation(name)
+	return op != nil && op.Repeatable(e.node(plan, d, s.Settings.Base))
+}
+
+// node is the settings of a delivery. Nil: they cannot be read.
+func (e *Engine) node(plan *route.Plan, d *journal.Delivery, base string) *bind.Node {
+	if len(d.With) > 0 {
+		with, err := message.Decode(d.With)
+		if err != nil {
+			return nil
+		}
+		return bind.FromValue(with, plan.Base())
+	}
+	if n := plan.Static(d.Label); n != nil {
+		return n
+	}
+	return &bind.Node{Kind: bind.Map, Base: base}
+}
+
 // refused takes up the items that a target refused while it took the others.
 func (e *Engine) refused(ctx context.Context, it *item, plan *route.Plan, parts []route.Child) {
 	es, err := e.children(it, plan, parts)
@@ -185,19 +219,21 @@ func (e *Engine) send(ctx context.Context, it *item, set *Set, plan *route.Plan,
 			d.Due = next
 			return a, nil, true
 		}
-		with, node := any(nil), plan.Static(d.Label)
-		if len(d.With) > 0 {
-			node = nil
-			with, err = message.Decode(d.With)
-		}
-		if node == nil && with == nil {
-			node = &bind.Node{Kind: bind.Map, Base: conn.sys.Settings.Base}
-		} else if node == nil {
-			node = bind.FromValue(with, plan.Base())
-		}
-		if err == nil {
+		node := e.node(plan, d, conn.sys.Settings.Base)
+		if node == nil {
+			err = fault.New(fault.Bug, "the settings of %s cannot be read any more", d.Label)
+		} else {
+			var before func() error
+			if !op.Repeatable(node) {
+				before = func() error { return e.begin(ctx, it, d, a) }
+			}
 			m := message.Message{ID: d.ID, Time: it.received, Event: it.event, Type: d.Type, Body: d.Body}
-			answer, err = e.do(ctx, conn, op, it, d.Operation, with, node, m, plan.Timeout(d.Label))
+			answer, err = e.do(ctx, conn, op, it, d.Operation, node, m, plan.Timeout(d.Label), before)
+			var unwritten *unwrittenError
+			if errors.As(err, &unwritten) {
+				d.Due = now.Add(5 * time.Second)
+				return a, nil, true
+			}
 			if errors.Is(err, errParked) {
 				return a, nil, true
 			}
@@ -245,6 +281,17 @@ func (e *Engine) send(ctx context.Context, it *item, set *Set, plan *route.Plan,
 	lvl("delivery failed", "route", it.route, "message", it.seq, "system", a.System, "attempt", d.Attempts, "class", f.Class, "status", d.Status, "err", f)
 	e.observe(Event{Kind: "failed", Route: it.route, Seq: it.seq, Operation: d.Operation, Status: d.Status, Text: f.Error()})
 	return a, nil, false
+}
+
+// begin notes down that a delivery that must not be made twice is being made: should the engine end before it hears the answer,
+// the next one knows that it does not know.
+func (e *Engine) begin(ctx context.Context, it *item, d *journal.Delivery, a journal.Attempt) error {
+	a.Status, a.Message = journal.Processing, journal.Processing
+	if err := e.wrote(e.j.Attempt(ctx, a)); err != nil {
+		return err
+	}
+	d.Status = journal.Processing
+	return nil
 }
 
 // opening says whether both the route's and the system's window are open.

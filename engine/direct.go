@@ -158,7 +158,7 @@ func (in *inbox) sendMany(ctx context.Context, set *Set, plan *route.Plan, label
 		}
 	}
 	in.each(len(group), func(i int) {
-		answer, err := e.do(ctx, conn, op, nil, operation, nil, nodes[i], ms[i], plan.Timeout(label))
+		answer, err := e.do(ctx, conn, op, nil, operation, nodes[i], ms[i], plan.Timeout(label), nil)
 		var refused []route.Child
 		refused, err = plan.Judge(ctx, label, route.Delivery{Body: ms[i].Body}, group[i].in, answer, err)
 		if err == nil && len(refused) > 0 {

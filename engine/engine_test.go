@@ -697,3 +697,70 @@ to: b.put
 	<-r.done
 	r.cancel = nil
 }
+
+// TestALostAnswerIsNotABlindResend stops the engine while something that must not be done twice is being done.
+func TestALostAnswerIsNotABlindResend(t *testing.T) {
+	for name, rules := range map[string]string{
+		"a delivery": "to: b.make\n",
+		"a call":     "steps:\n  - call: b.make\n    as: made\nto: b.put\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			rules := site + "route: r\nfrom: a.feed\nwith: { name: r }\n" + rules
+			r := start(t, rules, func(o *engine.Options) { o.Grace = 10 * time.Millisecond })
+			r.w.mu.Lock()
+			r.w.hold = make(chan struct{})
+			r.w.mu.Unlock()
+			r.accept("r", `{}`)
+			r.until("it is being made", func() bool { r.w.mu.Lock(); defer r.w.mu.Unlock(); return r.w.active == 1 })
+			r.stop()
+			r.w.mu.Lock()
+			r.w.hold = nil
+			r.w.mu.Unlock()
+			r.start(rules)
+			r.ends(map[journal.Status]int{journal.Held: 1})
+			recs, err := r.j.Search(context.Background(), journal.Query{Class: fault.Unknown})
+			if err != nil || len(recs) != 1 {
+				t.Fatalf("held as unknown: %+v, %v", recs, err)
+			}
+			if n := len(r.w.got("make")); n != 0 {
+				t.Fatalf("made %d times without a person's word", n)
+			}
+			if err := r.e.Retry(context.Background(), recs[0].Seq, "eve", "it was not done"); err != nil {
+				t.Fatal(err)
+			}
+			r.ends(map[journal.Status]int{journal.Delivered: 1})
+			if n := len(r.w.got("make")); n != 1 {
+				t.Errorf("made %d times, want once", n)
+			}
+		})
+	}
+}
+
+// TestAFailureForCertainIsTriedAgain does something that must not be done twice, and is refused at first.
+func TestAFailureForCertainIsTriedAgain(t *testing.T) {
+	r := start(t, site+`route: r
+from: a.feed
+with: { name: r }
+retry: { backoff: 5ms..5ms }
+steps:
+  - call: b.make
+    as: made
+to: b.make
+`)
+	calls := 0
+	r.w.mu.Lock()
+	r.w.answer = func(string, message.Message) (message.Message, error) {
+		r.w.mu.Lock()
+		defer r.w.mu.Unlock()
+		if calls++; calls%2 == 1 {
+			return message.Message{}, fault.New(fault.Transient, "not reached")
+		}
+		return message.Message{}, nil
+	}
+	r.w.mu.Unlock()
+	r.accept("r", `{}`)
+	r.ends(map[journal.Status]int{journal.Delivered: 1})
+	if n := len(r.w.got("make")); n != 2 {
+		t.Errorf("made %d times, want the call and the delivery once each", n)
+	}
+}

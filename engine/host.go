@@ -54,10 +54,23 @@ func (h *host) Call(ctx context.Context, c route.Call) (message.Message, error) 
 			return m, err
 		}
 	}
-	answer, err := e.do(ctx, conn, op, h.it, c.Operation, c.With, c.Node, c.Message, c.Timeout)
+	node := c.Node
+	if node == nil {
+		node = bind.FromValue(c.With, h.plan.Base())
+	}
+	var before func() error
+	if writes && h.it != nil && !op.Repeatable(node) {
+		before = func() error { return h.mark(ctx, c, sum, callBegun) }
+	}
+	answer, err := e.do(ctx, conn, op, h.it, c.Operation, node, c.Message, c.Timeout, before)
 	if errors.Is(err, errParked) {
 		h.parked = conn.sys.Name
 		return answer, fault.New(fault.Transient, "system %s takes nothing now; the message waits for it", conn.sys.Name)
+	}
+	if err != nil && before != nil && ctx.Err() == nil && fault.ClassOf(err) != fault.Unknown {
+		if e := h.mark(ctx, c, sum, callFailed); e != nil {
+			return answer, fault.As(fault.Transient, e)
+		}
 	}
 	if err != nil || !writes || h.it == nil {
 		return answer, err
@@ -90,11 +103,34 @@ func (h *host) recorded(ctx context.Context, c route.Call, sum string) (message.
 	}
 	for i := len(h.calls) - 1; i >= 0; i-- {
 		r := h.calls[i]
-		if r.Label == c.Label && r.Operation == c.Operation && r.Digest == sum {
-			return message.Message{Status: r.Status, Body: r.Answer}, true, nil
+		if r.Label != c.Label || r.Operation != c.Operation || r.Digest != sum {
+			continue
 		}
+		switch {
+		case r.Status == callFailed, r.Status == callBegun && h.it.confirmed:
+			return message.Message{}, false, nil
+		case r.Status == callBegun:
+			return message.Message{}, false, fault.New(fault.Unknown, "%s was asked, and its answer was lost: see there whether it was done. Retry the message to ask again, or discard it", c.Operation)
+		}
+		return message.Message{Status: r.Status, Body: r.Answer}, true, nil
 	}
 	return message.Message{}, false, nil
+}
+
+// Statuses of a recorded call that has no answer.
+const (
+	callBegun  = -1 // asked; no answer is known
+	callFailed = -2 // asked, and refused or not reached: it may be asked again
+)
+
+// mark records that a call that must not be made twice has begun, or has failed for certain.
+func (h *host) mark(ctx context.Context, c route.Call, sum string, status int) error {
+	rec := journal.Call{Seq: h.it.seq, Label: c.Label, Operation: c.Operation, Digest: sum, Time: time.Now(), Status: status}
+	if err := h.e.wrote(h.e.j.RecordCall(ctx, rec)); err != nil {
+		return err
+	}
+	h.calls = append(h.calls, rec)
+	return nil
 }
 
 func callDigest(c route.Call) string {
@@ -141,8 +177,9 @@ func (e *Engine) connection(ctx context.Context, set *Set, name string) (*connec
 	return c, nil
 }
 
-// do asks a system within its limits. A panic in the adapter is a bug.
-func (e *Engine) do(ctx context.Context, c *connection, op *adapter.OperationDef, it *item, name string, with any, node *bind.Node, m message.Message, timeout time.Duration) (answer message.Message, err error) {
+// do asks a system within its limits. before is called when it is certain that the system will be asked; its error stops that.
+// A panic in the adapter is a bug.
+func (e *Engine) do(ctx context.Context, c *connection, op *adapter.OperationDef, it *item, name string, node *bind.Node, m message.Message, timeout time.Duration, before func() error) (answer message.Message, err error) {
 	ok, err := c.enter(ctx, it)
 	if err != nil {
 		return answer, fault.As(fault.Transient, err)
@@ -150,14 +187,18 @@ func (e *Engine) do(ctx context.Context, c *connection, op *adapter.OperationDef
 	if !ok {
 		return answer, errParked
 	}
+	if before != nil {
+		if err := before(); err != nil {
+			<-c.slots
+			c.left(it)
+			return answer, &unwrittenError{err}
+		}
+	}
 	if timeout <= 0 {
 		timeout = c.sys.Limits.Timeout
 	}
 	if timeout <= 0 {
 		timeout = 30 * time.Second
-	}
-	if node == nil {
-		node = bind.FromValue(with, c.sys.Settings.Base)
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -173,3 +214,9 @@ func (e *Engine) do(ctx context.Context, c *connection, op *adapter.OperationDef
 	}()
 	return op.Do(ctx, c.conn, node, m)
 }
+
+// unwrittenError says that nothing was asked, since the journal took no note of it.
+type unwrittenError struct{ err error }
+
+func (e *unwrittenError) Error() string { return "the journal takes nothing: " + e.err.Error() }
+func (e *unwrittenError) Unwrap() error { return e.err }

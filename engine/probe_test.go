@@ -177,13 +177,18 @@ func (r *rig) mustLoad(rules string) *engine.Set {
 	return set
 }
 
+func defaultOptions(w *world) engine.Options {
+	o := engine.Options{Log: slog.New(slog.DiscardHandler), Grace: 2 * time.Second, Load: engine.LoadOptions{Adapters: adapter.NewRegistry(w.adapter())}}
+	if testing.Verbose() {
+		o.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	}
+	return o
+}
+
 func start(t *testing.T, rules string, change ...func(*engine.Options)) *rig {
 	t.Helper()
 	r := &rig{t: t, w: newWorld(), dir: t.TempDir()}
-	r.opts = engine.Options{Log: slog.New(slog.DiscardHandler), Grace: 2 * time.Second, Load: engine.LoadOptions{Adapters: adapter.NewRegistry(r.w.adapter())}}
-	if testing.Verbose() {
-		r.opts.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
-	}
+	r.opts = defaultOptions(r.w)
 	for _, c := range change {
 		c(&r.opts)
 	}

@@ -265,7 +265,7 @@ func (e *Engine) resolve(ctx context.Context, it *item, set *Set, plan *route.Pl
 		return e.end(ctx, it, r)
 	}
 	r.DropBody = false
-	if len(it.deliveries) == 1 && !plan.Writes && len(r.Children) == 0 && len(r.Seen) == 0 {
+	if len(it.deliveries) == 1 && !plan.Writes && len(r.Children) == 0 && len(r.Seen) == 0 && !e.journalDown.Load() && e.repeatable(set, plan, &it.deliveries[0]) {
 		return e.sendFirst(ctx, it, set, plan, r)
 	}
 	r.Status, r.Deliveries = journal.Processing, it.deliveries

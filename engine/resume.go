@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/njia-health/njia/engine/fault"
 	"github.com/njia-health/njia/engine/journal"
+	"github.com/njia-health/njia/engine/route"
 	"github.com/njia-health/njia/engine/rule"
 )
 
@@ -21,7 +23,7 @@ func (e *Engine) resume(ctx context.Context) error {
 			return fmt.Errorf("reading the open messages: %w", err)
 		}
 		for _, r := range recs {
-			e.takeUp(ctx, r)
+			e.takeUp(ctx, r, false)
 			after = r.Seq
 		}
 		n += len(recs)
@@ -36,9 +38,9 @@ func (e *Engine) resume(ctx context.Context) error {
 }
 
 // takeUp puts an open message into memory.
-func (e *Engine) takeUp(ctx context.Context, r journal.Record) {
+func (e *Engine) takeUp(ctx context.Context, r journal.Record, confirmed bool) {
 	it := &item{seq: r.Seq, id: r.ID, route: r.Route, source: r.Source, rules: r.Rules, key: r.Key, event: r.Event, typ: r.Type, headers: r.Headers,
-		received: r.Received, status: r.Status, attempts: r.Attempts, since: r.Since, parent: r.Parent, resume: r.Resume, vars: r.Vars, rerun: true, gated: true}
+		received: r.Received, status: r.Status, attempts: r.Attempts, since: r.Since, parent: r.Parent, resume: r.Resume, vars: r.Vars, rerun: true, gated: true, confirmed: confirmed}
 	if r.Parent != 0 {
 		it.order = r.Parent
 	}
@@ -63,6 +65,12 @@ func (e *Engine) takeUp(ctx context.Context, r journal.Record) {
 		if err == nil {
 			it.resolved = open(ds)
 		}
+		if lost(ds) {
+			e.loseAnswers(ctx, it, ds)
+			if it.status == journal.Held && !it.resolved {
+				it.state = blocked
+			}
+		}
 	}
 	due := r.Due
 	if it.resolved {
@@ -83,9 +91,48 @@ func (e *Engine) recheckAt(seq journal.Seq, due time.Time) {
 		stopping := e.stopping
 		e.mu.Unlock()
 		if !stopping {
-			_ = e.release(e.work, seq, "", journal.Action{Time: time.Now(), Who: "njia", What: "recheck"})
+			_ = e.release(e.work, seq, "", journal.Action{Time: time.Now(), Who: byItself, What: "recheck"})
 		}
 	})
+}
+
+// lost says whether a delivery that must not be made twice was under way when the engine ended.
+func lost(ds []journal.Delivery) bool {
+	for _, d := range ds {
+		if d.Status == journal.Processing {
+			return true
+		}
+	}
+	return false
+}
+
+// loseAnswers holds those deliveries for a person: whether they were made, only the other system knows.
+func (e *Engine) loseAnswers(ctx context.Context, it *item, ds []journal.Delivery) {
+	_, plan, err := e.plan(ctx, it)
+	if err != nil {
+		return
+	}
+	for i := range ds {
+		d := &ds[i]
+		if d.Status != journal.Processing {
+			continue
+		}
+		f := fault.New(fault.Unknown, "%s was asked, and the engine ended before it heard the answer: see there whether it was done. Retry the message to send it again, or discard it", d.Operation)
+		d.Status, d.Class, d.Error = journal.Held, f.Class, f.Error()
+		if plan.Policy(f).Do == route.DoRetry {
+			d.Status = journal.Retrying
+		}
+		status, _ := sum(plan, ds)
+		it.status = status
+		sys, _ := cut(d.Operation)
+		a := journal.Attempt{Seq: it.seq, N: d.N, Number: d.Attempts + 1, Time: time.Now(), Status: d.Status, Class: f.Class, Error: f.Error(), Message: status, System: sys}
+		if err := e.wrote(e.j.Attempt(ctx, a)); err != nil {
+			e.log.ErrorContext(ctx, "a lost answer could not be noted down", "route", it.route, "message", it.seq, "err", err)
+			continue
+		}
+		e.log.ErrorContext(ctx, "message failed", "route", it.route, "message", it.seq, "system", sys, "class", f.Class, "status", d.Status, "err", f)
+	}
+	it.resolved = open(ds)
 }
 
 // open says whether anything is left to deliver.
@@ -125,7 +172,7 @@ func (e *Engine) releaseHeld(ctx context.Context, old, s *Set) {
 		}
 	}
 	for i := len(release) - 1; i >= 0; i-- { // the oldest first
-		a := journal.Action{Time: time.Now(), Who: "njia", What: "release", Seq: release[i], Reason: "rules " + s.Version}
+		a := journal.Action{Time: time.Now(), Who: byItself, What: "release", Seq: release[i], Reason: "rules " + s.Version}
 		if err := e.release(ctx, release[i], s.Version, a); err != nil {
 			e.log.WarnContext(ctx, "a held message could not be released", "message", release[i], "err", err)
 		}

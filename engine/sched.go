@@ -39,6 +39,7 @@ type item struct {
 	resolved   bool               // its run has come to deliveries; they are what is left to do
 	rerun      bool               // it ran before: some deliveries may have been made
 	gated      bool
+	confirmed  bool // a person has said: ask again what may have been done
 
 	state  itemState
 	gone   bool // ended by a person while it was waiting

@@ -23,7 +23,7 @@ import (
 // Adapter is this package's one declaration.
 func Adapter() *adapter.Definition {
 	shared := newPorts()
-	return adapter.Define("http", "HTTP: receives requests on a listener, and sends them", Settings{Timeout: 30 * time.Second, MaxAnswer: 32 << 20},
+	return adapter.Define("http", "HTTP: receives requests on a listener, and sends them", Settings{Timeout: 30 * time.Second, MaxAnswer: 32 << 20, InFlight: 256 << 20},
 		func(ctx context.Context, env adapter.Env, s Settings) (*system, error) {
 			return open(ctx, env, s, shared)
 		},
@@ -32,6 +32,7 @@ func Adapter() *adapter.Definition {
 		adapter.Operation("get", "asks with GET; the answer is the body, or all pages of it", adapter.Reads, Get{Paging: Paging{MaxPages: 100}}, (*system).get),
 		adapter.Operation("request", "sends the message; the answer is the body", adapter.Writes,
 			Request{Method: "POST", Paging: Paging{MaxPages: 100}}, (*system).request),
+		adapter.IdempotentIf[*system]("request", Request{Method: "POST", Paging: Paging{MaxPages: 100}}, Request.repeatable),
 		adapter.Health((*system).health),
 	)
 }
@@ -45,6 +46,7 @@ type Settings struct {
 	MaxAnswer bind.Size         `yaml:"max-answer" doc:"largest answer that is read, all pages together"`
 	Listen    string            `yaml:"listen" doc:"address to receive at, such as 127.0.0.1:8080 or :8443"`
 	Clients   map[string]Client `yaml:"clients" doc:"who may send to the listener, by a name that rules see in the header http-client"`
+	InFlight  bind.Size         `yaml:"max-in-flight" doc:"bodies of all received requests that are under way, together; over it they are told to come back"`
 	TLS       TLS               `yaml:"tls" doc:"certificates"`
 	Insecure  bool              `yaml:"insecure" doc:"allow a listener that other computers reach without tls or without clients"`
 }
@@ -104,6 +106,9 @@ func (s *Settings) BindNode(n *bind.Node) diag.List {
 	}
 	if s.MaxAnswer <= 0 {
 		wrong("max-answer", "such as 32MB", "max-answer is a size, and not nothing")
+	}
+	if s.InFlight <= 0 {
+		wrong("max-in-flight", "such as 256MB", "max-in-flight is a size, and not nothing")
 	}
 	if (s.TLS.Cert == "") != (s.TLS.Key == "") {
 		wrong("tls", "give both", "a certificate and its key go together")

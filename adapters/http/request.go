@@ -373,3 +373,9 @@ func valueOf(m *message.Message, k call) error {
 	}
 	return nil
 }
+
+// repeatable says whether sending it twice is as good as sending it once: RFC 9110 section 9.2.2, or the system knows the
+// message's id.
+func (w Request) repeatable() bool {
+	return w.Idempotency != "" || (w.Method != "POST" && w.Method != "PATCH")
+}

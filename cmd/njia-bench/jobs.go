@@ -215,7 +215,7 @@ with: { path: /post }
 steps:
   - jq: patient_to_partner.jq
   - when: body.active && body.x_national_id != null
-` + extra + `to: { to: sink.request, with: { method: POST, path: /in } }
+` + extra + `to: { to: sink.request, with: { method: POST, path: /in, idempotency-header: Idempotency-Key } }
 `
 }
 

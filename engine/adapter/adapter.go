@@ -102,6 +102,7 @@ type OperationDef struct {
 	check     func(*bind.Node) diag.List
 	do        func(context.Context, any, *bind.Node, message.Message) (message.Message, error)
 	doMany    func(context.Context, any, []*bind.Node, []message.Message) []error
+	once      func(*bind.Node) bool
 }
 
 // Part is a source, an operation or another part of an adapter whose connection is a C.
@@ -180,6 +181,17 @@ func Many[C, W any](operation string, defaults W, do func(c C, ctx context.Conte
 	}
 }
 
+// IdempotentIf says for which settings the operation of that name, defined before it as Writes, is Idempotent all the same: a
+// request with an idempotency key, say.
+func IdempotentIf[C, W any](operation string, defaults W, is func(W) bool) Part[C] {
+	return func(d *Definition) {
+		d.Operation(operation).once = func(n *bind.Node) bool {
+			w, err := settings(defaults, n)
+			return err == nil && is(w)
+		}
+	}
+}
+
 // Health is a cheap question that tells whether the system answers and takes our credentials.
 func Health[C any](ask func(c C, ctx context.Context) error) Part[C] {
 	return func(d *Definition) { d.health = func(c any, ctx context.Context) error { return ask(c.(C), ctx) } }
@@ -235,6 +247,11 @@ func (o *OperationDef) Check(n *bind.Node) diag.List { return o.check(n) }
 // Do asks the system.
 func (o *OperationDef) Do(ctx context.Context, conn any, with *bind.Node, m message.Message) (message.Message, error) {
 	return o.do(ctx, conn, with, m)
+}
+
+// Repeatable says whether doing it twice, with these settings, is as good as doing it once.
+func (o *OperationDef) Repeatable(with *bind.Node) bool {
+	return o.Kind != Writes || o.once != nil && o.once(with)
 }
 
 // DoMany asks for many at once; ok is false where the adapter has no way to.
