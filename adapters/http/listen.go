@@ -46,7 +46,8 @@ type server struct {
 	s      Settings
 	tls    *tls.Config
 	opened time.Time
-	mu     sync.Mutex // held while the table is changed
+	mu     sync.Mutex   // held while the table is changed
+	flight atomic.Int64 // bytes of bodies under way
 	table  atomic.Pointer[table]
 }
 

@@ -456,7 +456,34 @@ func TestATooLargeBodyIsNotRead(t *testing.T) {
 	}
 }
 
-func TestDeepQueueOfMemory(t *testing.T) {
+func TestManyBodiesUnderWayAreBounded(t *testing.T) {
+	addr := free(t)
+	in := &adaptertest.Inbox{}
+	start(t, "{listen: '"+addr+"', max-in-flight: 10KB}", in, "{path: /a}")
+	ask(t, "POST", "http://"+addr+"/a", nil, nil)
+	in.Block()
+	var all sync.WaitGroup
+	statuses := make(chan int, 3)
+	body := strings.Repeat("x", 6<<10)
+	all.Go(func() { s, _, _ := ask(t, "POST", "http://"+addr+"/a", nil, strings.NewReader(body)); statuses <- s })
+	if err := in.Until(t.Context(), func() bool { return in.Waiting() == 1 }); err != nil {
+		t.Fatal(err)
+	}
+	status, h, _ := ask(t, "POST", "http://"+addr+"/a", nil, strings.NewReader(body))
+	if status != 503 || h.Get("Retry-After") == "" {
+		t.Errorf("a second body over the bound: %d, Retry-After %q, want 503 with one", status, h.Get("Retry-After"))
+	}
+	in.Unblock()
+	all.Wait()
+	if s := <-statuses; s != 202 {
+		t.Errorf("the first body: %d, want 202", s)
+	}
+	if status, _, _ := ask(t, "POST", "http://"+addr+"/a", nil, strings.NewReader(body)); status != 202 {
+		t.Errorf("a body after that: %d, want 202", status)
+	}
+}
+
+func TestAnnouncedBodiesTakeNoMemory(t *testing.T) {
 	// 64 clients announce bodies that they do not send: nothing is set aside for them.
 	addr := free(t)
 	in := &adaptertest.Inbox{Limit: 64 << 20}

@@ -33,7 +33,14 @@ func (sv *server) take(w nethttp.ResponseWriter, r *nethttp.Request, p *path, t 
 		refuse(w, t.clients)
 		return
 	}
-	raw, body, status, why := readBody(w, r, limit)
+	hold := &held{sv: sv}
+	defer hold.release()
+	raw, body, status, why := readBody(w, r, limit, hold)
+	if status == nethttp.StatusServiceUnavailable {
+		w.Header().Set("Connection", "close")
+		later(w, why, 5)
+		return
+	}
 	if status != 0 {
 		problem(w, status, why)
 		return
@@ -115,7 +122,7 @@ const (
 )
 
 // readBody reads no more than limit. raw is as it was sent, body unpacked. A status says what to answer instead.
-func readBody(w nethttp.ResponseWriter, r *nethttp.Request, limit int64) (raw, body []byte, status int, why string) {
+func readBody(w nethttp.ResponseWriter, r *nethttp.Request, limit int64, hold *held) (raw, body []byte, status int, why string) {
 	tooLarge := "the body is over the limit of " + strconv.FormatInt(limit, 10) + " bytes"
 	if r.ContentLength > limit {
 		w.Header().Set("Connection", "close")
@@ -126,9 +133,11 @@ func readBody(w nethttp.ResponseWriter, r *nethttp.Request, limit int64) (raw, b
 		w.Header().Set("Accept-Encoding", "gzip")
 		return nil, nil, nethttp.StatusUnsupportedMediaType, "the body may be packed with gzip only"
 	}
-	raw, err := readPaced(w, nethttp.MaxBytesReader(w, r.Body, limit), r.ContentLength)
+	raw, err := readPaced(w, nethttp.MaxBytesReader(w, r.Body, limit), r.ContentLength, hold)
 	var large *nethttp.MaxBytesError
 	switch {
+	case errors.Is(err, errCrowded):
+		return nil, nil, nethttp.StatusServiceUnavailable, err.Error()
 	case errors.As(err, &large):
 		return nil, nil, nethttp.StatusRequestEntityTooLarge, tooLarge
 	case isTimeout(err):
@@ -144,6 +153,9 @@ func readBody(w nethttp.ResponseWriter, r *nethttp.Request, limit int64) (raw, b
 	if err == nil {
 		body, err = io.ReadAll(io.LimitReader(z, limit+1))
 	}
+	if !hold.take(len(body)) {
+		return nil, nil, nethttp.StatusServiceUnavailable, errCrowded.Error()
+	}
 	if err != nil {
 		return nil, nil, nethttp.StatusBadRequest, "the body is not packed with gzip, as its Content-Encoding says"
 	}
@@ -153,8 +165,26 @@ func readBody(w nethttp.ResponseWriter, r *nethttp.Request, limit int64) (raw, b
 	return raw, body, 0, ""
 }
 
+// errCrowded is for a client that has to come back.
+var errCrowded = errors.New("too much is being received just now; send it again")
+
+// held is the bytes of one request under way.
+type held struct {
+	sv *server
+	n  int64
+}
+
+// take counts n bytes more; false when the server holds too many, and not for this one alone.
+func (h *held) take(n int) bool {
+	h.n += int64(n)
+	all := h.sv.flight.Add(int64(n))
+	return all <= int64(h.sv.s.InFlight) || all == h.n
+}
+
+func (h *held) release() { h.sv.flight.Add(-h.n) }
+
 // readPaced gives up on who sends slower than bodyRate.
-func readPaced(w nethttp.ResponseWriter, r io.Reader, length int64) ([]byte, error) {
+func readPaced(w nethttp.ResponseWriter, r io.Reader, length int64, hold *held) ([]byte, error) {
 	rc := nethttp.NewResponseController(w)
 	start := time.Now()
 	pace := func(n int) { // not all connections can: they have the time-outs of the server
@@ -173,6 +203,9 @@ func readPaced(w nethttp.ResponseWriter, r io.Reader, length int64) ([]byte, err
 		}
 		n, err := r.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
+		if !hold.take(n) {
+			return nil, errCrowded
+		}
 		if errors.Is(err, io.EOF) {
 			return b, nil
 		}
