@@ -153,7 +153,12 @@ func colon(m mistake) (diag.Error, bool) {
 		return m.here("the line --- stands alone; the document begins below it"), true
 	}
 	if strings.Contains(trimmed, ": ") || strings.Contains(trimmed, ":\t") {
-		return m.here("there is a second colon in this value").WithHint("put the value into quotes, or text with several lines below a |"), true
+		e := m.here("there is a second colon in this value").WithHint("put the value into quotes, or write it on the lines below a |")
+		key, value, _ := strings.Cut(strings.TrimLeft(m.all, " -"), ": ")
+		if !strings.ContainsAny(key+value, "'#{}[]") {
+			e.Hint = "put the whole value into quotes: '" + strings.TrimSpace(value) + "'"
+		}
+		return e, true
 	}
 	// The key itself is fine, so the line above took it for a part of its own value.
 	above := m.above()
