@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/njia-health/njia/adapters/file"
@@ -34,13 +35,12 @@ func TestAdapter(t *testing.T) {
 // drop is a folder that somebody renames files into.
 func drop(t testing.TB) *adaptertest.Way {
 	dir := t.TempDir()
-	n := 0
+	var n atomic.Int64
 	return &adaptertest.Way{
 		System: "dir: " + dir,
 		With:   "{stable: 0s, every: 20ms}",
 		Put: func(_ *adaptertest.Inbox, body []byte) error {
-			n++
-			return rename(dir, fmt.Sprintf("%04d.json", n), body)
+			return rename(dir, fmt.Sprintf("%04d.json", n.Add(1)), body)
 		},
 		Answered: func() int {
 			done, _ := filepath.Glob(filepath.Join(dir, ".done", "*"))

@@ -45,7 +45,8 @@ type Source func(t testing.TB) *Way
 // Way is an outside system that offers messages. The functions that are nil exclude cases, which Not must give reasons for.
 type Way struct {
 	System, With string // settings, in YAML
-	// Put makes the outside system offer a message with that body. It may block until the source has answered.
+	// Put makes the outside system offer a message with that body. It may block until the source has answered,
+	// and is called concurrently.
 	Put func(in *Inbox, body []byte) error
 	// Body gives the nth body to offer; nil is a JSON document with text in several scripts.
 	Body func(n int) []byte
