@@ -13,10 +13,15 @@ func openJournal(dir string) (journal.Store, error) {
 	return journal.OpenDisk(dir, journal.DiskOptions{})
 }
 
-// journalIn says whether dir holds a journal: every one has a lock file, also while nobody uses it.
+// journalIn says whether dir holds a journal: every one has a lock file, also while nobody uses it; one that comes from a
+// backup may have the database alone.
 func journalIn(dir string) bool {
-	st, err := os.Stat(filepath.Join(dir, "lock"))
-	return err == nil && st.Mode().IsRegular()
+	for _, name := range []string{"lock", "journal.db"} {
+		if st, err := os.Stat(filepath.Join(dir, name)); err == nil && st.Mode().IsRegular() {
+			return true
+		}
+	}
+	return false
 }
 
 // journalError says why a journal cannot be opened.
