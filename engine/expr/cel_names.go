@@ -167,10 +167,9 @@ func (n *nameCheck) function(e ast.Expr, call ast.CallExpr, args []ast.Expr) {
 		return
 	}
 	err := n.t.errorf(at, len(name), "there is no function %q", name)
-	if h, ok := celFunctionHints[name]; ok {
-		err.Hint = h
-	} else {
-		err.Hint = diag.DidYouMean(name, append(slices.Collect(maps.Keys(known)), celMacros...))
+	all := append(slices.Sorted(maps.Keys(known)), celMacros...)
+	if err.Hint = diag.DidYouMean(name, all); err.Hint == "" || celFunctionHints[name] != "" {
+		err.Hint, _ = hintFor(name, celFunctionHints)
 	}
 	n.add(at, err)
 }

@@ -81,8 +81,10 @@ func syntaxError(t Text, at int, message string) diag.Error {
 	}
 	if at >= len(strings.TrimRight(t.Src, " \n")) {
 		e := t.errorf(len(strings.TrimRight(t.Src, " \n")), 1, "the guard ends too early")
-		if strings.Count(t.Src, "(") > strings.Count(t.Src, ")") {
-			e.Hint = "a bracket is not closed"
+		for _, pair := range []string{"()", "[]", "{}"} {
+			if strings.Count(t.Src, pair[:1]) > strings.Count(t.Src, pair[1:]) {
+				e.Hint = "a " + pair[:1] + " is not closed"
+			}
 		}
 		return e
 	}

@@ -172,11 +172,9 @@ func (c *formulaCheck) function(n ast.Node, name string, args []ast.Node, lets [
 		least, most = 2, 3
 	default:
 		e := c.t.errorf(at, len(name), "there is no function %q", name)
-		known := append(slices.Collect(maps.Keys(builtins())), slices.Collect(maps.Keys(shared()))...)
-		if h, ok := formulaHints[name]; ok {
-			e.Hint = h
-		} else {
-			e.Hint = diag.DidYouMean(name, known)
+		known := append(slices.Sorted(maps.Keys(builtins())), slices.Sorted(maps.Keys(shared()))...)
+		if e.Hint = diag.DidYouMean(name, known); e.Hint == "" || formulaHints[name] != "" {
+			e.Hint, _ = hintFor(name, formulaHints)
 		}
 		c.add(at, e)
 		return

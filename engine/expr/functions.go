@@ -24,7 +24,8 @@ func (f Function) Signature() string { return f.signature(", ") }
 // JQ is the function as jq writes it, with its subject as input.
 func (f Function) JQ() string {
 	short := f
-	short.Params = slices.Delete(slices.Clone(f.Params), f.Subject, f.Subject+1)
+	short.Params, short.optional = f.Params[:len(f.Params)-f.optional], 0
+	short.Params = slices.Delete(slices.Clone(short.Params), f.Subject, f.Subject+1)
 	if len(short.Params) == 0 {
 		return f.Name
 	}
@@ -54,13 +55,13 @@ func Functions() []Function {
 			Example: `lookup("units", "kg")`, Result: `"kilogram"`},
 		{Name: "uuid5", Params: []string{"name"}, call: func(_ *Compiler, a []any) (any, error) { return callUUID5(a[0]) },
 			Doc:     "a UUID that is the same for the same name, in every run and every engine (version 5, namespace " + namespace.String() + ")",
-			Example: `uuid5("order/12")`, Result: `"2d9e7653-a17d-56f0-9e07-64bb50b5e23a"`},
+			Example: `uuid5("order/12")`, Result: `"a1ffcb38-b494-5502-937e-8df604d44fde"`},
 		{Name: "sha256", Params: []string{"s"}, call: func(_ *Compiler, a []any) (any, error) { return callSHA256(a[0]) },
 			Doc:     "the SHA-256 of a text, in 64 hexadecimal digits",
 			Example: `sha256("abc")`, Result: `"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"`},
 		{Name: "hmac", Params: []string{"key_name", "s"}, Subject: 1, call: callHMAC,
 			Doc:     "the HMAC-SHA-256 of a text with the secret of that name, in hexadecimal digits: a pseudonym that only the holder of the key can make",
-			Example: `hmac("pseudonyms", "abc")`, Result: `"…"`},
+			Example: `hmac("pseudonyms", "abc")`, Result: `"hmac of abc"`},
 		{Name: "date", Params: []string{"s"}, call: func(_ *Compiler, a []any) (any, error) { return callDate(a[0]) },
 			Doc:     "a date in the one form that compares as text: 2024, 2024-02, 2024-02-29 as they are, an instant in UTC with milliseconds; a day that does not exist is an error",
 			Example: `date("2024-02-29T10:00:00+03:00")`, Result: `"2024-02-29T07:00:00.000Z"`},

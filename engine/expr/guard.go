@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/interpreter"
 
@@ -77,7 +78,11 @@ func (e *celEnv) compile(t Text) (Guard, diag.List) {
 	if iss.Err() != nil {
 		return nil, append(names.errs, t.errorf(0, 1, "this guard cannot be compiled").WithHint("write it in a simpler way"))
 	}
-	program, err := e.env.Program(planned, cel.EvalOptions(cel.OptOptimize), cel.InterruptCheckFrequency(100), cel.CostLimit(e.c.opts.Limits.GuardCost))
+	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize), cel.InterruptCheckFrequency(100)}
+	if loops(planned.NativeRep().Expr()) { // counting costs as much as a small guard; without a loop its length is its bound
+		options = append(options, cel.CostLimit(e.c.opts.Limits.GuardCost))
+	}
+	program, err := e.env.Program(planned, options...)
 	if err != nil {
 		return nil, append(names.errs, planError(t, err))
 	}
@@ -90,6 +95,13 @@ func (e *celEnv) compile(t Text) (Guard, diag.List) {
 		return p, newGuardTree(parsed.NativeRep(), planned.NativeRep())
 	}
 	return g, names.errs
+}
+
+// loops says whether a guard goes through a list.
+func loops(e ast.Expr) bool {
+	found := false
+	ast.PostOrderVisit(e, ast.NewExprVisitor(func(e ast.Expr) { found = found || e.Kind() == ast.ComprehensionKind }))
+	return found
 }
 
 // Eval answers. It may be called concurrently.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/itchyny/gojq"
 
@@ -24,15 +25,41 @@ type jqCached struct {
 
 // jqCode is a compiled program, wherever its text stands.
 type jqCode struct {
-	code  *gojq.Code
-	query *gojq.Query // as it was compiled
+	code     atomic.Pointer[gojq.Code]
+	query    *gojq.Query // as it was compiled
+	loader   *jqLoader
+	patterns atomic.Int64 // regular expressions that messages gave
+}
+
+// compile makes the code of a program that has been checked.
+func (j *jqCode) compile() error {
+	code, err := gojq.Compile(j.query, j.loader.options(&j.patterns)...)
+	if err == nil {
+		j.patterns.Store(0)
+		j.code.Store(code)
+	}
+	return err
+}
+
+// fresh is the code, compiled again where it keeps too many regular expressions.
+func (j *jqCode) fresh() *gojq.Code {
+	if j.patterns.Load() > freshAfter {
+		j.loader.mu.Lock()
+		defer j.loader.mu.Unlock()
+		if j.patterns.Load() > freshAfter {
+			_ = j.compile() // it compiled before; the old code goes on
+		}
+	}
+	return j.code.Load()
 }
 
 // jqProgram is a compiled program with its place.
 type jqProgram struct {
-	c    *Compiler
-	text Text
-	code *jqCode
+	c     *Compiler
+	text  Text
+	dir   string
+	where Where
+	code  *jqCode
 }
 
 func (p *jqProgram) Source() string { return p.text.Src }
@@ -55,7 +82,7 @@ func (c *Compiler) JQ(t Text, dir string, w Where) (_ JQ, errs diag.List) {
 	code := c.jq[key]
 	c.mu.Unlock()
 	if code == nil {
-		if code, errs = c.compileJQ(t, dir, w); code == nil {
+		if code, errs = c.compileJQ(t, dir, w, nil); code == nil {
 			return nil, errs
 		}
 		if len(errs) == 0 { // warnings are told for every place
@@ -64,10 +91,11 @@ func (c *Compiler) JQ(t Text, dir string, w Where) (_ JQ, errs diag.List) {
 			c.mu.Unlock()
 		}
 	}
-	return &jqProgram{c: c, text: t, code: code}, errs
+	return &jqProgram{c: c, text: t, dir: dir, where: w, code: code}, errs
 }
 
-func (c *Compiler) compileJQ(t Text, dir string, w Where) (*jqCode, diag.List) {
+// compileJQ reads, checks and compiles. With a trace, the program tells where it failed.
+func (c *Compiler) compileJQ(t Text, dir string, w Where, trace *jqTrace) (*jqCode, diag.List) {
 	if len(t.Src) > maxJQ {
 		return nil, diag.List{t.errorf(0, 1, "a jq program has at most %d KB", maxJQ>>10)}
 	}
@@ -75,19 +103,23 @@ func (c *Compiler) compileJQ(t Text, dir string, w Where) (*jqCode, diag.List) {
 	if !ok {
 		return nil, diag.List{e}
 	}
-	l := &jqLoader{c: c, w: w, modules: map[string]*jqModule{}, data: map[string]any{}}
+	if q.Term == nil && q.Op == 0 {
+		return nil, diag.List{t.errorf(len(strings.TrimRight(t.Src, " \n")), 1, "the program ends too early").WithHint("after the last def comes what to run, such as a single .")}
+	}
+	l := &jqLoader{c: c, w: w, modules: map[string]*jqModule{}, data: map[string]any{}, tracing: trace}
 	imported := l.imports(q, t, dir, nil)
-	l.check(q, t, imported, true)
+	places := l.check(q, t, imported, true)
 	if l.errs.Failed() {
 		return nil, l.errs
 	}
 	bound(q)
-	code, err := gojq.Compile(q, l.options()...)
-	if err != nil {
+	l.trace(q, t, places)
+	code := &jqCode{query: q, loader: l}
+	if err := code.compile(); err != nil {
 		l.errs.Add(compileError(t, err))
 		return nil, l.errs
 	}
-	return &jqCode{code, q}, l.errs
+	return code, l.errs
 }
 
 // parseJQ reads a program. The offset of a syntax error is after its token.
@@ -115,7 +147,7 @@ func (p *jqProgram) Run(ctx context.Context, s *Scope) (out []any, err error) {
 		}
 	}()
 	steps := newSteps(ctx, p.c.opts.Limits.JQSteps, p.c.deadline())
-	it := p.code.code.RunWithContext(steps, s.Body, s.value("headers"), s.value("meta"), s.value("vars"), s.value("settings"), s.value("error"), s.Status)
+	it := p.code.fresh().RunWithContext(steps, s.Body, s.jqValues()...)
 	out, size := []any{}, 0
 	for {
 		v, ok := it.Next()
@@ -129,7 +161,7 @@ func (p *jqProgram) Run(ctx context.Context, s *Scope) (out []any, err error) {
 			if h, ok := e.(*gojq.HaltError); ok && h.Value() == nil {
 				return out, nil
 			}
-			return nil, p.fault(jqFault(e))
+			return nil, p.failed(ctx, s, e)
 		}
 		v, ok = tidy(v, &size, p.c.opts.Limits.JQOutput)
 		if !ok {
@@ -137,6 +169,22 @@ func (p *jqProgram) Run(ctx context.Context, s *Scope) (out []any, err error) {
 		}
 		out = append(out, v)
 	}
+}
+
+// jqValues are those of jqVariables.
+func (s *Scope) jqValues() []any {
+	return []any{s.value("headers"), s.value("meta"), s.value("vars"), s.value("settings"), s.value("error"), s.Status}
+}
+
+// failed is the fault of an error, with the place in the program where it arose.
+func (p *jqProgram) failed(ctx context.Context, s *Scope, e error) error {
+	f := p.fault(jqFault(e))
+	if f.Class == fault.Bug {
+		if pos, ok := p.trace(ctx, s); ok {
+			f.Place = pos.String()
+		}
+	}
+	return f
 }
 
 func (p *jqProgram) fault(f *fault.Error) *fault.Error {

@@ -6,7 +6,7 @@ import (
 	"github.com/itchyny/gojq"
 )
 
-// bound puts checks into a program before what one instruction could blow up: an index that is computed, a path that is set,
+// bound puts checks into a program before what one instruction could blow up: an index that is computed
 // and a product that may repeat a text. gojq looks at its budget only between instructions.
 func bound(q *gojq.Query) {
 	walkJQ(q, func(q *gojq.Query) {
@@ -19,9 +19,6 @@ func bound(q *gojq.Query) {
 		boundIndex(t.Index)
 		for _, s := range t.SuffixList {
 			boundIndex(s.Index)
-		}
-		if f := t.Func; f != nil && f.Name == "setpath" && len(f.Args) == 2 {
-			f.Args[0] = thenJQ(f.Args[0], "_njia_path")
 		}
 	})
 }

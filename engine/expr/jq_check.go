@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -46,6 +47,8 @@ func (n *jqNames) like(sign byte) []string {
 // jqCheck goes through a program in the order in which it is written. gojq's tree has no places: the n-th use of a name in
 // the tree is its n-th use in the text.
 type jqCheck struct {
+	places jqPlaces
+	last   int // where the last name stood
 	l      *jqLoader
 	t      Text
 	tokens map[jqKind]map[string][]jqToken
@@ -57,8 +60,8 @@ type jqCheck struct {
 }
 
 // check finds names that are not there, and what has no bound or is not repeatable.
-func (l *jqLoader) check(q *gojq.Query, t Text, imported jqImported, program bool) {
-	c := &jqCheck{l: l, t: t, all: jqTokens(t.Src), tokens: map[jqKind]map[string][]jqToken{}, used: map[jqKind]map[string]int{}}
+func (l *jqLoader) check(q *gojq.Query, t Text, imported jqImported, program bool) jqPlaces {
+	c := &jqCheck{l: l, places: jqPlaces{}, t: t, all: jqTokens(t.Src), tokens: map[jqKind]map[string][]jqToken{}, used: map[jqKind]map[string]int{}}
 	for _, tok := range c.all {
 		m := c.tokens[tok.kind]
 		if m == nil {
@@ -73,15 +76,16 @@ func (l *jqLoader) check(q *gojq.Query, t Text, imported jqImported, program boo
 			names = names.with("$" + v)
 		}
 	}
-	names = names.with("$__prog_args").with(imported.vars...).with(imported.funcs...)
+	names = names.with(imported.vars...).with(imported.funcs...)
 	c.wild = slices.ContainsFunc(imported.funcs, func(f string) bool { return strings.HasSuffix(f, "::*") })
 	if !program {
 		for _, fd := range q.FuncDefs {
 			names = c.def(fd, names)
 		}
-		return
+		return c.places
 	}
 	c.query(q, names)
+	return c.places
 }
 
 // next is the place of the next use of a name.
@@ -96,6 +100,7 @@ func (c *jqCheck) next(kind jqKind, name string) (at, length int) {
 		return 0, 1
 	}
 	tok := list[min(n, len(list)-1)]
+	c.last = tok.at
 	return tok.at, tok.end - tok.at
 }
 
@@ -133,9 +138,13 @@ func (c *jqCheck) query(q *gojq.Query, names *jqNames) {
 	}
 	c.term(q.Term, names)
 	c.query(q.Left, names)
+	if sign, ok := calculates[q.Op]; ok {
+		at, _ := c.next(jqSign, sign)
+		c.places[q] = at
+	}
 	right := names
 	for _, p := range q.Patterns {
-		right = c.pattern(p, right)
+		right = c.destructure(p, right)
 	}
 	c.query(q.Right, right)
 	if q.Op == gojq.OpMul || q.Op == gojq.OpUpdateMul {
@@ -160,13 +169,22 @@ func (c *jqCheck) term(t *gojq.Term, names *jqNames) {
 	case gojq.TermTypeFunc:
 		top, topAt = t.Func.Name, 0
 		topAt = c.function(t, names)
+		if top[0] != '$' {
+			c.places[t] = topAt
+		}
 	case gojq.TermTypeIndex:
+		if t.Index.Name != "" {
+			c.next(jqField, t.Index.Name)
+		}
+		c.places[t] = c.last
 		c.index(t.Index, names)
 	case gojq.TermTypeObject:
 		c.object(t.Object, names)
 	case gojq.TermTypeArray:
 		c.query(t.Array.Query, names)
 	case gojq.TermTypeUnary:
+		at, _ := c.next(jqSign, t.Unary.Op.String())
+		c.places[t] = at
 		c.term(t.Unary.Term, names)
 	case gojq.TermTypeFormat:
 		c.format(t.Format)
@@ -205,18 +223,22 @@ func (c *jqCheck) term(t *gojq.Term, names *jqNames) {
 		if i == 0 && s.Index != nil && top != "" {
 			c.member(top, topAt, s.Index)
 		}
+		if s.Index != nil && s.Index.Name != "" {
+			c.next(jqField, s.Index.Name)
+		}
+		c.places[s] = c.last
 		c.index(s.Index, names)
 	}
 }
 
 func (c *jqCheck) patterns(ps []*gojq.Pattern, names *jqNames) *jqNames {
 	for _, p := range ps {
-		names = c.pattern(p, names)
+		names = c.destructure(p, names)
 	}
 	return names
 }
 
-func (c *jqCheck) pattern(p *gojq.Pattern, names *jqNames) *jqNames {
+func (c *jqCheck) destructure(p *gojq.Pattern, names *jqNames) *jqNames {
 	if p == nil {
 		return names
 	}
@@ -225,7 +247,7 @@ func (c *jqCheck) pattern(p *gojq.Pattern, names *jqNames) *jqNames {
 		return names.with(p.Name)
 	}
 	for _, a := range p.Array {
-		names = c.pattern(a, names)
+		names = c.destructure(a, names)
 	}
 	for _, o := range p.Object {
 		if strings.HasPrefix(o.Key, "$") {
@@ -234,7 +256,7 @@ func (c *jqCheck) pattern(p *gojq.Pattern, names *jqNames) *jqNames {
 		}
 		c.str(o.KeyString, names)
 		c.query(o.KeyQuery, names)
-		names = c.pattern(o.Val, names)
+		names = c.destructure(o.Val, names)
 	}
 	return names
 }
@@ -337,7 +359,29 @@ func (c *jqCheck) function(t *gojq.Term, names *jqNames) int {
 	if bounds {
 		c.limits--
 	}
+	switch _, literal := literalString(append(f.Args, nil)[0]); {
+	case own:
+	case sig == "setpath/2":
+		f.Args[0] = thenJQ(f.Args[0], "_njia_path")
+	case slices.Contains(jqPatterns, sig) && !literal:
+		f.Args[0] = thenJQ(f.Args[0], "_njia_pattern")
+	}
 	return at
+}
+
+// jqPatterns are the functions whose first argument is a regular expression.
+var jqPatterns = []string{"test/1", "test/2", "match/1", "match/2", "capture/1", "capture/2", "scan/1", "scan/2", "split/2", "splits/1", "splits/2", "sub/2", "sub/3", "gsub/2", "gsub/3"}
+
+// pattern refuses a regular expression that is written out and cannot be read.
+func (c *jqCheck) pattern(q *gojq.Query, f string) {
+	s, ok := literalString(q)
+	if !ok {
+		return
+	}
+	if _, err := regexp.Compile(s); err != nil {
+		at, n := c.peek(jqString, quoteJQ(s))
+		c.add(at, c.t.errorf(at, n, "%s: this regular expression cannot be read", f).WithHint("jq here knows RE2 expressions, without look-ahead and back references"))
+	}
 }
 
 // location puts in what $__loc__ means.
@@ -382,6 +426,8 @@ func (c *jqCheck) builtin(t *gojq.Term, sig string, at, n int, names *jqNames) {
 		c.add(at, e)
 	case sig == "setpath/2":
 		c.setpath(t.Func.Args[0])
+	case slices.Contains(jqPatterns, sig):
+		c.pattern(t.Func.Args[0], name)
 	}
 }
 

@@ -164,6 +164,9 @@ func clip(s string) string {
 // jqErrorText says what gojq says, with kinds in place of values: those may be a patient's. gojq's error types are its own,
 // so their fields are asked for by reflection.
 func jqErrorText(err error) string {
+	if strings.Contains(err.Error(), "regular expression") {
+		return "a regular expression cannot be read"
+	}
 	v := reflect.Indirect(reflect.ValueOf(err))
 	if v.Kind() != reflect.Struct {
 		return "jq failed on this message"

@@ -5,12 +5,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/itchyny/gojq"
 )
 
 // options are what a program is compiled with.
-func (l *jqLoader) options() []gojq.CompilerOption {
+func (l *jqLoader) options(patterns *atomic.Int64) []gojq.CompilerOption {
 	opts := []gojq.CompilerOption{gojq.WithVariables(jqVariables), gojq.WithModuleLoader(l)}
 	for _, f := range Functions() {
 		opts = append(opts, l.c.jqFunction(f.Name, f), l.c.jqFunction("_njia_"+f.Name, f))
@@ -19,6 +20,8 @@ func (l *jqLoader) options() []gojq.CompilerOption {
 		gojq.WithFunction("_njia_now", 0, 0, func(meta any, _ []any) any { return epoch(meta) }),
 		gojq.WithFunction("_njia_index", 0, 0, func(v any, _ []any) any { return checkIndex(v) }),
 		gojq.WithFunction("_njia_path", 0, 0, func(v any, _ []any) any { return checkPath(v) }),
+		gojq.WithFunction("_njia_pattern", 0, 0, func(v any, _ []any) any { return checkPattern(v, patterns) }),
+		gojq.WithFunction("_njia_at", 1, 1, l.atSpot),
 		gojq.WithFunction("_njia_mul", 2, 2, func(_ any, a []any) any { return checkMul(a[0], a[1]) }),
 	)
 }
@@ -62,7 +65,25 @@ func epoch(meta any) any {
 const (
 	maxIndex  = 100_000  // of a list that is written to; gojq fills it up to there
 	maxRepeat = 10 << 20 // bytes of a repeated string
+	// maxPattern is the length of a regular expression that a message gives; a long one takes minutes to compile.
+	maxPattern = 1000
+	// freshAfter is how many regular expressions of messages a program is run with before it is compiled again: gojq keeps
+	// each of them for as long as the program lives.
+	freshAfter = 1000
 )
+
+// checkPattern counts a regular expression that was computed.
+func checkPattern(v any, patterns *atomic.Int64) any {
+	s, _ := v.(string)
+	if list, ok := v.([]any); ok && len(list) > 0 {
+		s, _ = list[0].(string)
+	}
+	if len(s) > maxPattern {
+		return callErrorf("a regular expression has at most %d characters", maxPattern)
+	}
+	patterns.Add(1)
+	return v
+}
 
 func checkIndex(v any) any {
 	if n, ok := gojq.ToFloat64(v); ok && n > maxIndex {

@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/itchyny/gojq"
 
@@ -18,11 +19,13 @@ import (
 
 // jqLoader finds what a program imports, checks it, and hands it to the compiler.
 type jqLoader struct {
+	mu      sync.Mutex // one compiles at a time
 	c       *Compiler
 	w       Where
 	modules map[string]*jqModule // by file
 	data    map[string]any       // by file
 	errs    diag.List
+	tracing *jqTrace // nil: the program runs as it is
 }
 
 // jqModule is a module file.
@@ -135,7 +138,8 @@ func (l *jqLoader) readModule(t Text, at jqToken, dir, name string, files []stri
 	m.query = q
 	imported := l.imports(q, mt, path.Dir(file), append(slices.Clone(files), file))
 	if file != fhirFile {
-		l.check(q, mt, imported, false)
+		places := l.check(q, mt, imported, false)
+		defer func() { l.trace(q, mt, places) }() // after the bounds are in
 	}
 	for _, f := range q.FuncDefs {
 		m.exports = append(m.exports, signature(f.Name, len(f.Args)))

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -127,4 +128,16 @@ func (c *Compiler) unknownMap(t Text, offset, length int, name string) (diag.Err
 		e.Hint = "declare it in a map document"
 	}
 	return e, true
+}
+
+// hintFor is a hint for a name that people know from elsewhere, or nearly.
+func hintFor(name string, hints map[string]string) (string, bool) {
+	if h, ok := hints[name]; ok {
+		return h, true
+	}
+	if len(name) < 4 {
+		return "", false
+	}
+	h, ok := hints[diag.Nearest(name, slices.Sorted(maps.Keys(hints)))]
+	return h, ok
 }
