@@ -211,6 +211,9 @@ func (l *loader) find(name string) (*System, string) {
 			return nil, "" // it is there, and wrong: that has been said
 		}
 	}
+	if l.rs.Lost("system", name) {
+		return nil, "" // its file cannot be read: that has been said
+	}
 	if def := l.o.Adapters.Find(name); def != nil {
 		empty := &bind.Node{Kind: bind.Map, Base: l.o.Root}
 		if !def.Check(empty).Failed() {
@@ -262,7 +265,7 @@ func (l *loader) route(r *rule.Route) {
 	src := l.source(r)
 	c, values := l.compiler(r.Pack)
 	env := route.Env{
-		Expr: c, Settings: values, Operation: l.operation, Map: func(n string) *rule.Map { return l.maps[n] }, MapNames: l.names,
+		Expr: c, Settings: values, Operation: l.operation, Map: func(n string) *rule.Map { return l.maps[n] }, MapNames: l.names, Lost: l.rs.Lost,
 		File: l.rs.File, Engine: l.rs.Engine, Rules: l.rs.Version,
 	}
 	if src != nil {
@@ -290,6 +293,9 @@ func (l *loader) route(r *rule.Route) {
 
 // source checks from and with.
 func (l *loader) source(r *rule.Route) *Source {
+	if r.From == "" {
+		return nil // that has been said
+	}
 	sys, name, ok := strings.Cut(r.From, ".")
 	if !ok {
 		l.errs.Add(diag.Errorf(r.FromPos, "from is written SYSTEM.SOURCE, this is %q", r.From).WithHint("such as openmrs.changes"))

@@ -57,6 +57,7 @@ type Env struct {
 	Operation func(name string) (op Operation, found bool, hint string)
 	Map       func(name string) *rule.Map // nil where there is none
 	MapNames  []string
+	Lost      func(kind, name string) bool // its file cannot be read, which has been said; may be nil
 	File      func(d *rule.Doc, rel string) (src []byte, file string, err error)
 	Engine    *rule.Engine // defaults; may be nil
 	Rules     string       // rule-set version

@@ -22,7 +22,7 @@ const (
 
 func (c *compiler) translateStep(t *rule.Translate) func(context.Context, *run) (next, error) {
 	m := c.env.Map(t.Map)
-	if m == nil {
+	if m == nil && (c.env.Lost == nil || !c.env.Lost("map", t.Map)) {
 		c.atPos(t.MapPos, "there is no map %q", t.Map).hint("%s", diag.DidYouMean(t.Map, c.env.MapNames))
 	}
 	from := c.path(t.From, c.route.Pos)
