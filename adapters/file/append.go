@@ -209,7 +209,7 @@ func (f *folder) appendLines(ctx context.Context, dir, name string, batch []*gro
 	}
 	if n, err := out.Write(lines); err != nil {
 		if e := takeBack(root, name, lines[:n]); e != nil { // the next append mends what is left
-			f.env.Log.WarnContext(ctx, "a line that was begun cannot be taken back", "system", f.env.System, "file", name, "err", reason(e))
+			f.env.Log.WarnContext(ctx, "a line that was begun cannot be taken back", "file", name, "err", reason(e))
 		}
 		return trouble("append to "+name, err)
 	}
@@ -275,7 +275,7 @@ func (f *folder) mend(ctx context.Context, root *os.Root, name string) error {
 	}
 	trimmed := bytes.TrimSpace(tail)
 	if len(trimmed) > 0 && (trimmed[0] == '{' || trimmed[0] == '[') && !json.Valid(trimmed) {
-		f.env.Log.WarnContext(ctx, "a line that a crash cut short is taken off the file", "system", f.env.System, "file", name, "bytes", len(tail))
+		f.env.Log.WarnContext(ctx, "a line that a crash cut short is taken off the file", "file", name, "bytes", len(tail))
 		return out.Truncate(at)
 	}
 	_, err = out.WriteAt([]byte{'\n'}, end)

@@ -50,14 +50,14 @@ func (s *intake) away(ctx context.Context, root *os.Root, files []candidate, dir
 func (s *intake) stay(ctx context.Context, c candidate, dir string, err error) {
 	if !s.stuck[c.id] {
 		s.stuck[c.id] = true
-		s.f.env.Log.WarnContext(ctx, "a file is taken and cannot be moved away; it is not taken again", "system", s.f.env.System, "file", c.name, "err", err)
+		s.f.env.Log.WarnContext(ctx, "a file is taken and cannot be moved away; it is not taken again", "file", c.name, "err", err)
 	}
 	if _, ok := s.taken[c.id]; ok {
 		return
 	}
 	s.taken[c.id] = dir
 	if err := s.in.Save(ctx, "", map[string]string{c.id: dir}); err != nil && ctx.Err() == nil {
-		s.f.env.Log.WarnContext(ctx, "what has become of a file cannot be kept", "system", s.f.env.System, "file", c.name, "err", err)
+		s.f.env.Log.WarnContext(ctx, "what has become of a file cannot be kept", "file", c.name, "err", err)
 	}
 }
 

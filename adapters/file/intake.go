@@ -143,7 +143,7 @@ func (s *intake) passOver(ctx context.Context, c candidate, err error) {
 		return
 	}
 	delete(s.seen, c.name) // it has to look settled again
-	s.f.env.Log.WarnContext(ctx, "a file cannot be read and is tried again", "system", s.f.env.System, "file", c.name, "err", trouble("read", err))
+	s.f.env.Log.WarnContext(ctx, "a file cannot be read and is tried again", "file", c.name, "err", trouble("read", err))
 }
 
 // batch is files that are taken whole, offered together.
@@ -201,7 +201,7 @@ func (s *intake) offer(ctx context.Context, ms []message.Message) error {
 		if err == nil {
 			continue
 		}
-		s.f.env.Log.WarnContext(ctx, "messages from files are not taken and are offered again", "system", s.f.env.System, "err", err)
+		s.f.env.Log.WarnContext(ctx, "messages from files are not taken and are offered again", "err", err)
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
@@ -372,7 +372,7 @@ func (s *intake) byLine(ctx context.Context, root *os.Root, c candidate, format 
 	}
 	if info, err := f.Stat(); err != nil || identity(c.name, info) != c.id {
 		s.f.env.Log.WarnContext(ctx, "a file was changed while it was read; it is read again from its start once it rests. Make stable: longer, or rename files into place",
-			"system", s.f.env.System, "file", c.name)
+			"file", c.name)
 		return errLater
 	}
 	dir := s.w.Done

@@ -21,7 +21,7 @@ func (f *folder) watch(ctx context.Context, s Files) *hints {
 	h := &hints{c: make(chan struct{}, 1), dir: filepath.Join(f.dir, filepath.FromSlash(s.Dir))}
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
-		f.env.Log.InfoContext(ctx, "the system does not tell of new files, so they are looked for from time to time", "system", f.env.System, "err", err)
+		f.env.Log.InfoContext(ctx, "the system does not tell of new files, so they are looked for from time to time", "err", err)
 		return h
 	}
 	h.w = w

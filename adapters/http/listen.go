@@ -93,8 +93,8 @@ func (p *ports) open(ctx context.Context, env adapter.Env, s Settings) (*server,
 	p.byAddr[s.Listen] = pt
 	go func() { // close waits for served
 		defer close(pt.served)
-		if err := pt.srv.Serve(&secured{ln, pt}); !errors.Is(err, nethttp.ErrServerClosed) {
-			env.Log.Error("the listener has stopped", "system", env.System, "err", err)
+		if err := pt.srv.Serve(&secured{ln, pt}); !errors.Is(err, nethttp.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+			env.Log.Error("the listener has stopped", "err", err)
 		}
 	}()
 	return sv, nil

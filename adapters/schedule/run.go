@@ -56,7 +56,7 @@ func (c *clock) sane(ctx context.Context, in adapter.Inbox, last time.Time) (tim
 	if !last.After(now.Add(24 * time.Hour)) {
 		return last, nil
 	}
-	c.env.Log.WarnContext(ctx, "the last time of the schedule is in the future, so it starts anew; was the clock wrong?", "system", c.env.System)
+	c.env.Log.WarnContext(ctx, "the last time of the schedule is in the future, so it starts anew; was the clock wrong?")
 	return now, in.Save(ctx, stamp(now), nil)
 }
 
@@ -70,8 +70,8 @@ func (c *clock) begin(ctx context.Context, in adapter.Inbox) (time.Time, error) 
 	if last, err := time.Parse(time.RFC3339Nano, cursor); err == nil {
 		return last, nil
 	}
-	now := time.Now().UTC().Round(0)
-	return now, in.Save(ctx, now.Format(time.RFC3339Nano), nil)
+	now := time.Now().UTC().Truncate(time.Second) // so that every: has round times
+	return now, in.Save(ctx, stamp(now), nil)
 }
 
 // wait returns when it is then, when somebody wants a run now, or after a while: the wall clock may have been set.
