@@ -43,6 +43,7 @@ type connection struct {
 	parked   []*item
 	inUse    int
 	closing  bool
+	shutting bool          // begun, by close or by the last user: one that still held the connection may come and go after it
 	shutDone chan struct{} // closed when what the adapter opened is closed
 	latency  time.Duration
 	lastOK   time.Time
@@ -298,7 +299,8 @@ func (c *connection) close() {
 	}
 	parked := c.parked
 	c.parked = nil
-	idle := c.inUse == 0
+	idle := c.inUse == 0 && !c.shutting
+	c.shutting = c.shutting || idle
 	c.mu.Unlock()
 	for _, it := range parked {
 		c.e.sched.wake(it)
@@ -321,7 +323,8 @@ func (c *connection) shut() {
 // free counts one user less. The lock is held.
 func (c *connection) free() {
 	c.inUse--
-	if c.closing && c.inUse == 0 {
+	if c.closing && c.inUse == 0 && !c.shutting {
+		c.shutting = true
 		go c.shut()
 	}
 }
