@@ -65,7 +65,7 @@ func syntaxError(t Text, at int, message string) diag.Error {
 	}
 	before := strings.TrimRight(t.Src[:at], " \n")
 	for _, m := range reserved.FindAllStringSubmatchIndex(t.Src, -1) {
-		if word := t.Src[m[2]:m[3]]; m[0] <= at && at <= m[3]+1 {
+		if word := t.Src[m[2]:m[3]]; at <= m[3]+1 {
 			return t.errorf(m[2], len(word), "%q is a word of CEL, and no field can be read like this", word).WithHint(`write ["%s"] in place of .%s`, word, word)
 		}
 	}

@@ -77,6 +77,9 @@ func (r *run) binary(n *ast.BinaryNode, l *locals) (any, error) {
 	case "-", "*", "/", "%", "**", "^":
 		_, okA := exact(a)
 		_, okB := exact(b)
+		if isNumber(a) && isNumber(b) && (!okA || !okB) {
+			return nil, wrong(n, "%v", errDigits)
+		}
 		if !okA || !okB {
 			return nil, wrong(n, "%s takes numbers, this is %s and %s", op, typeName(a), typeName(b))
 		}
@@ -99,6 +102,8 @@ func (r *run) add(n *ast.BinaryNode, a, b any) (any, error) {
 		return sa + sb, r.spend(n, len(sa)+len(sb))
 	case numA && numB:
 		return arithmetic("+", a, b)
+	case isNumber(a) && isNumber(b):
+		return nil, wrong(n, "%v", errDigits)
 	case a == nil || b == nil:
 		return nil, wrong(n, "+ cannot add null; write ?? \"\" after what may be absent")
 	case okA && numB || okB && numA:
@@ -283,9 +288,10 @@ func number(r *big.Rat) any {
 }
 
 var (
-	errZero  = errors.New("division by zero")
-	errWhole = errors.New("% takes whole numbers")
-	errLarge = errors.New("the result is too large")
+	errZero   = errors.New("division by zero")
+	errWhole  = errors.New("% takes whole numbers")
+	errDigits = errors.New("a number has too many digits to calculate with")
+	errLarge  = errors.New("the result is too large")
 )
 
 // arithmetic calculates exactly, but for powers and endless fractions.
