@@ -313,6 +313,8 @@ var changing = []struct {
 	{regexp.MustCompile(`\b[0-9a-f]{12}\b`), "VERSION"},
 	{regexp.MustCompile(`\b(\d+(\.\d+)?(µs|ms|s|m|h))+\b`), "TOOK"},
 	{regexp.MustCompile(`\b\d+(\.\d+)? (KB|MB)\b`), "SIZE"},
+	{regexp.MustCompile(`(?m)(^ *TIME +\S+, attempt \d+: transient: .*\n(^ +next try TIME\n)?)+`), "ATTEMPTS\n"}, // how many depends on the machine
+	{regexp.MustCompile(`\b\d+ attempts?\b`), "N attempts"},
 	{regexp.MustCompile(`[ \t]+`), " "},
 	{regexp.MustCompile(`(?m) $`), ""},
 }

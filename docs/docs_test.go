@@ -84,7 +84,7 @@ func pages(t *testing.T) []*page {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(out) < 1 {
+	if len(out) < 11 {
 		t.Fatalf("only %d pages were found", len(out))
 	}
 	return out
@@ -152,7 +152,7 @@ func TestRuleSets(t *testing.T) {
 			p.save(t)
 		}
 	}
-	if sets < 15 {
+	if sets < 25 {
 		t.Errorf("only %d rule sets were found", sets)
 	}
 }
