@@ -12,6 +12,21 @@ import (
 // ErrBusy says that the message is being worked on at this moment.
 var ErrBusy = errors.New("the message is being worked on at this moment; try again in a few seconds")
 
+// rest waits a moment for a message that is being worked on.
+func (e *Engine) rest(ctx context.Context, seq journal.Seq) error {
+	for deadline := time.Now().Add(2 * time.Second); e.sched.busy(seq); {
+		if time.Now().After(deadline) {
+			return ErrBusy
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
 // Retry runs a message again, under the present rules. What was delivered is not sent again.
 func (e *Engine) Retry(ctx context.Context, seq journal.Seq, who, reason string) error {
 	return e.release(ctx, seq, e.current.Load().Version, journal.Action{Time: time.Now(), Who: who, What: "retry", Seq: seq, Reason: reason})
@@ -33,8 +48,8 @@ const byItself = "njia"
 
 // again does something to a message in the journal, and takes it up anew. confirmed says that a person wants it.
 func (e *Engine) again(ctx context.Context, seq journal.Seq, confirmed bool, change func() error) error {
-	if e.sched.busy(seq) {
-		return ErrBusy
+	if err := e.rest(ctx, seq); err != nil {
+		return err
 	}
 	if err := e.wrote(change()); err != nil {
 		return err
@@ -50,8 +65,8 @@ func (e *Engine) again(ctx context.Context, seq journal.Seq, confirmed bool, cha
 
 // Discard ends a message for good. The reason is kept.
 func (e *Engine) Discard(ctx context.Context, seq journal.Seq, who, reason string) error {
-	if e.sched.busy(seq) {
-		return ErrBusy
+	if err := e.rest(ctx, seq); err != nil {
+		return err
 	}
 	if err := e.wrote(e.j.Discard(ctx, seq, journal.Action{Time: time.Now(), Who: who, What: "discard", Seq: seq, Reason: reason})); err != nil {
 		return err

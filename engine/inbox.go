@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/njia-health/njia/engine/adapter"
@@ -26,7 +28,21 @@ type inbox struct {
 	route string
 	name  string // system.source
 	nudge chan struct{}
+
+	mu    sync.Mutex // guards what follows
+	later position   // of messages that are in no journal; kept now and then
+	kept  time.Time
 }
+
+// position is a cursor and marks that are not on disk yet.
+type position struct {
+	cursor string
+	marks  map[string]string
+}
+
+// keepEvery is how often the position of messages that are in no journal is kept: after a crash, that much is offered and
+// delivered again.
+const keepEvery = 250 * time.Millisecond
 
 // cursorName is where the source's cursor and marks are kept.
 func (in *inbox) cursorName() string { return in.route + "/" + in.name }
@@ -41,15 +57,52 @@ func (in *inbox) plan() (*Set, *route.Plan, error) {
 }
 
 func (in *inbox) Cursor(ctx context.Context) (string, error) {
+	if err := in.keep(ctx); err != nil {
+		return "", err
+	}
 	return in.e.j.Cursor(ctx, in.cursorName())
 }
 
 func (in *inbox) Marks(ctx context.Context) (map[string]string, error) {
+	if err := in.keep(ctx); err != nil {
+		return nil, err
+	}
 	return in.e.j.Marks(ctx, in.cursorName())
 }
 
 func (in *inbox) Save(ctx context.Context, cursor string, marks map[string]string) error {
-	return in.e.wrote(in.e.j.SaveCursor(ctx, in.cursorName(), cursor, marks))
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.later.add(cursor, marks)
+	return in.write(ctx)
+}
+
+func (p *position) add(cursor string, marks map[string]string) {
+	if cursor != "" {
+		p.cursor = cursor
+	}
+	if len(marks) > 0 && p.marks == nil {
+		p.marks = make(map[string]string, len(marks))
+	}
+	maps.Copy(p.marks, marks)
+}
+
+// keep puts on disk what is not there yet.
+func (in *inbox) keep(ctx context.Context) error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.write(ctx)
+}
+
+func (in *inbox) write(ctx context.Context) error {
+	if in.later.cursor == "" && in.later.marks == nil {
+		return nil
+	}
+	if err := in.e.wrote(in.e.j.SaveCursor(ctx, in.cursorName(), in.later.cursor, in.later.marks)); err != nil {
+		return err
+	}
+	in.later, in.kept = position{}, time.Now()
+	return nil
 }
 
 func (in *inbox) Nudged() <-chan struct{} { return in.nudge }
@@ -78,6 +131,9 @@ func (in *inbox) Accept(ctx context.Context, m message.Message) (adapter.Reply, 
 			return adapter.Reply{}, err
 		}
 		return rs[0], nil
+	}
+	if err := in.keep(ctx); err != nil {
+		return adapter.Reply{}, err
 	}
 	en, adm := in.entry(ctx, plan, m)
 	receipts, err := in.e.j.Append(ctx, []journal.Entry{en})
@@ -134,11 +190,12 @@ func (in *inbox) AcceptAll(ctx context.Context, ms []message.Message) (int, erro
 		}
 		return len(ms), nil
 	}
+	if err := in.keep(ctx); err != nil {
+		return 0, err
+	}
 	es := make([]journal.Entry, len(ms))
 	adms := make([]route.Admission, len(ms))
-	for i, m := range ms {
-		es[i], adms[i] = in.entry(ctx, plan, m)
-	}
+	in.each(len(ms), func(i int) { es[i], adms[i] = in.entry(ctx, plan, ms[i]) })
 	receipts, err := in.e.j.Append(ctx, es)
 	if err := in.e.wrote(err); err != nil {
 		return 0, err
@@ -289,10 +346,8 @@ func (in *inbox) direct(ctx context.Context, set *Set, plan *route.Plan, ms []me
 			in.e.observe(Event{Kind: "ended", Route: in.route, Status: r.status})
 		}
 	}
-	if last := ms[len(ms)-1]; last.Cursor != "" || last.Marks != nil {
-		if err := in.saveDirect(ctx, ms); err != nil {
-			return nil, err
-		}
+	if err := in.moved(ctx, ms); err != nil {
+		return nil, err
 	}
 	return replies, nil
 }
@@ -304,21 +359,17 @@ func errOrNil(f *fault.Error) error {
 	return f
 }
 
-// saveDirect keeps the cursor and marks of messages that are in no journal.
-func (in *inbox) saveDirect(ctx context.Context, ms []message.Message) error {
-	cursor, marks := "", map[string]string(nil)
+// moved notes the cursors and marks of messages that are in no journal, and keeps them if it is time.
+func (in *inbox) moved(ctx context.Context, ms []message.Message) error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
 	for _, m := range ms {
-		if m.Cursor != "" {
-			cursor = m.Cursor
-		}
-		for k, v := range m.Marks {
-			if marks == nil {
-				marks = map[string]string{}
-			}
-			marks[k] = v
-		}
+		in.later.add(m.Cursor, m.Marks)
 	}
-	return in.Save(ctx, cursor, marks)
+	if time.Since(in.kept) < keepEvery {
+		return nil
+	}
+	return in.write(ctx)
 }
 
 var errDirect = fmt.Errorf("not delivered at once")

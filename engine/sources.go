@@ -105,6 +105,11 @@ func (e *Engine) runOnce(ctx context.Context, s *Set, r *runningSource) (err err
 	e.mu.Lock()
 	r.failed = nil
 	e.mu.Unlock()
+	defer func() {
+		if e := r.in.keep(e.work); e != nil && err == nil {
+			err = e
+		}
+	}()
 	return r.src.Def.Run(ctx, c.conn, r.src.With, r.in)
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"strconv"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -19,7 +20,7 @@ import (
 
 // A batch is offered when it has so many messages or bytes.
 const (
-	batchCount = 256
+	batchCount = 512
 	batchBytes = 4 << 20
 )
 
@@ -326,6 +327,67 @@ func (s *intake) headers(c candidate, line int) map[string]string {
 	return h
 }
 
+// portion is some lines of a file, read and not offered yet.
+type portion struct {
+	ms  []message.Message
+	at  position // after them
+	err error    // why there are no more; io.EOF at the end
+}
+
+// pump offers the lines of a file to its end. The next ones are read while some are being taken.
+func (s *intake) pump(ctx context.Context, cut *cutter) error {
+	ctx, cancel := context.WithCancel(ctx)
+	next := make(chan portion)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	wg.Go(func() {
+		for {
+			l := read(cut)
+			select {
+			case next <- l:
+			case <-ctx.Done():
+				return
+			}
+			if l.err != nil {
+				return
+			}
+		}
+	})
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case l := <-next:
+			if l.err != nil && !errors.Is(l.err, io.EOF) {
+				return fmt.Errorf("after line %d: %w", l.at.line, l.err)
+			}
+			if err := s.offer(ctx, l.ms); err != nil {
+				return err
+			}
+			s.at = l.at
+			if l.err != nil {
+				return nil
+			}
+		}
+	}
+}
+
+// read cuts as many lines as are offered at once.
+func read(cut *cutter) portion {
+	var l portion
+	size := 0
+	for len(l.ms) < batchCount && size < batchBytes && l.err == nil {
+		m, err := cut.next()
+		if l.err = err; err == nil {
+			size += len(m.Body)
+			l.ms = append(l.ms, m)
+		}
+	}
+	l.at = cut.at
+	return l
+}
+
 // byLine takes the lines or rows of a file.
 func (s *intake) byLine(ctx context.Context, root *os.Root, c candidate, format string) error {
 	f, err := s.open(root, c)
@@ -350,25 +412,8 @@ func (s *intake) byLine(ctx context.Context, root *os.Root, c candidate, format 
 		}
 		return err
 	}
-	for more := true; more; {
-		var ms []message.Message
-		bytes := 0
-		for len(ms) < batchCount && bytes < batchBytes {
-			m, err := cut.next()
-			if errors.Is(err, io.EOF) {
-				more = false
-				break
-			}
-			if err != nil {
-				return fmt.Errorf("after line %d: %w", cut.at.line, err)
-			}
-			bytes += len(m.Body)
-			ms = append(ms, m)
-		}
-		if err := s.offer(ctx, ms); err != nil {
-			return err
-		}
-		s.at = cut.at
+	if err := s.pump(ctx, cut); err != nil {
+		return err
 	}
 	if info, err := f.Stat(); err != nil || identity(c.name, info) != c.id {
 		s.f.env.Log.WarnContext(ctx, "a file was changed while it was read; it is read again from its start once it rests. Make stable: longer, or rename files into place",

@@ -17,6 +17,7 @@ type conn struct {
 	c     driver.Conn
 	stmts map[string]driver.Stmt
 	args  []driver.NamedValue
+	bytes int // in bytes and texts that statements were given
 }
 
 // connect opens the database file with pragmas such as "cache_size(-2000)".
@@ -71,6 +72,9 @@ func (c *conn) bind(args []any) []driver.NamedValue {
 			if x == nil {
 				a = nil
 			}
+			c.bytes += len(x)
+		case string:
+			c.bytes += len(x)
 		}
 		c.args = append(c.args, driver.NamedValue{Ordinal: i + 1, Value: a})
 	}

@@ -21,7 +21,7 @@ const segmentShift = 14
 const (
 	// drainAt is how many keys wait before they are indexed.
 	drainAt = 4096
-	// drainStep bounds how many are indexed in one transaction, which others wait for.
+	// drainStep is how many are indexed in one transaction, which others wait for; more only where more come.
 	drainStep = 512
 )
 
@@ -80,8 +80,8 @@ func (p *pending) any() bool {
 	return len(p.fresh)+len(p.sorted) > 0
 }
 
-// step gives what to index now, and the number up to which all is indexed once that is done (0: not yet).
-func (p *pending) step(all bool) (entries []keyEntry, to Seq) {
+// step gives at most n to index now, and the number up to which all is indexed once that is done (0: not yet).
+func (p *pending) step(all bool, n int) (entries []keyEntry, to Seq) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.sorted) == 0 && len(p.fresh) > 0 && (all || len(p.fresh) >= drainAt) {
@@ -96,7 +96,7 @@ func (p *pending) step(all bool) (entries []keyEntry, to Seq) {
 			return int(a.seq - b.seq)
 		})
 	}
-	entries = p.sorted[:min(len(p.sorted), drainStep)]
+	entries = p.sorted[:min(len(p.sorted), n)]
 	if len(entries) > 0 && len(entries) == len(p.sorted) {
 		to = p.to
 	}
@@ -130,7 +130,7 @@ func (p *pending) find(kind byte, value string, do func(Seq)) {
 // drainKeys indexes some of what waits, if it is much or nothing else is going on.
 func (w *writer) drainKeys() error {
 	quiet := w.next == w.first && len(w.counts) == 0
-	entries, to := w.d.keys.step(quiet)
+	entries, to := w.d.keys.step(quiet, max(drainStep, 2*len(w.indexed)))
 	for _, e := range entries {
 		if err := w.exec("INSERT INTO key VALUES (?, ?) ON CONFLICT DO NOTHING", e.hash, e.seq); err != nil {
 			return err

@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"fmt"
+	"os"
 	"runtime"
 	"time"
 )
@@ -10,8 +11,9 @@ import (
 const (
 	// maxBatch bounds how many writes share a transaction, and so how long the first of them waits.
 	maxBatch = 512
-	// checkpointAt is about how many pages of 4 KB the write-ahead log may have before they go into the database.
-	checkpointAt = 4000
+	// checkpointAt is about how many pages of 4 KB the write-ahead log may have before they go into the database. It is
+	// also what a full disk must have free before it goes on for long, and what is read again after a crash.
+	checkpointAt = 1000
 	// idle is after how long without a write the writer tidies up.
 	idle = time.Second
 	// maxStates bounds what is remembered of open messages: about 4 MB.
@@ -84,6 +86,9 @@ func (w *writer) begin() error {
 		return err
 	}
 	w.next = Seq(r.int(0)) + 1
+	if info, err := os.Stat(w.d.file() + "-wal"); err == nil {
+		w.log = int(info.Size() / 4096) // an earlier life was killed
+	}
 	return w.resumeKeys()
 }
 
@@ -248,7 +253,8 @@ func (w *writer) committed(n int) {
 	for _, h := range w.unlink {
 		w.d.shelf.drop(h)
 	}
-	w.log += 6 + n
+	w.log += 6 + n + w.bytes/4096
+	w.bytes = 0
 	if len(w.states) > maxStates {
 		clear(w.states)
 	}
@@ -276,8 +282,9 @@ func (w *writer) rollback(err error) {
 	switch {
 	case isSync(err) || isDamaged(err):
 		w.broken = &stopped{err}
-	case isFull(err) && undo == nil, code(err) == 0 && undo == nil:
-	default: // SQLite has rolled back by itself, or the connection is in doubt
+	case isFull(err), code(err) == 0 && undo == nil:
+		// SQLite may have rolled back by itself. The connection stays: closing it would checkpoint, which needs space.
+	default: // it is in doubt
 		_ = w.close()
 		w.conn = nil // try opens another
 	}
