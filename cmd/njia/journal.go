@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/njia-health/njia/engine/journal"
 )
@@ -11,6 +13,20 @@ import (
 // openJournal opens the journal in dir, making it where there is none.
 func openJournal(dir string) (journal.Store, error) {
 	return journal.OpenDisk(dir, journal.DiskOptions{})
+}
+
+// takeJournal is openJournal, and waits a little where something has it that is no engine: a command that looks at messages.
+func takeJournal(ctx context.Context, dir string) (journal.Store, error) {
+	for since := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		j, err := openJournal(dir)
+		if !errors.Is(err, journal.ErrLocked) || time.Since(since) > lockWait {
+			return j, err
+		}
+		if c, unanswered := engineAt(ctx, dir); unanswered == nil {
+			c.Close()
+			return nil, err
+		}
+	}
 }
 
 // journalIn says whether dir holds a journal: every one has a lock file, also while nobody uses it; one that comes from a

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -45,6 +48,12 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("NO_COLOR", "1")
 			e.Setenv("TZ", "UTC")
+			sink, err := silent()
+			if err != nil {
+				return err
+			}
+			e.Defer(func() { sink.Close() })
+			e.Setenv("SINK", sink.Addr().String())
 			long := filepath.Join(e.WorkDir, strings.Repeat("a-folder-of-a-long-name/", 5))
 			e.Setenv("LONG", long)
 			if err := os.MkdirAll(long, 0o755); err != nil {
@@ -52,8 +61,42 @@ func TestScripts(t *testing.T) {
 			}
 			return os.WriteFile(filepath.Join(long, "rules.yaml"), []byte("engine: clinic\nlisten: off\n"), 0o644)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"until": until, "code": code},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"until": until, "code": code, "signal": sendSignal},
 	})
+}
+
+// silent takes connections and never answers.
+func silent() (net.Listener, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	go func() {
+		var held []net.Conn // a connection that nobody holds is closed by the collector
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				break
+			}
+			held = append(held, c)
+		}
+		for _, c := range held {
+			c.Close()
+		}
+	}()
+	return l, nil
+}
+
+// sendSignal sends HUP to the process that has a journal: signal HUP JOURNAL
+func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 || args[0] != "HUP" {
+		ts.Fatalf("signal HUP JOURNAL")
+	}
+	var owner struct{ PID int }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(filepath.Join(args[1], "lock"))), &owner))
+	p, err := os.FindProcess(owner.PID)
+	ts.Check(err)
+	ts.Check(p.Signal(syscall.SIGHUP))
 }
 
 // patience is how long until waits. On a busy machine everything takes its time.
@@ -68,7 +111,7 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("until PATTERN COMMAND…, or until exists FILE")
 	}
 	var seen string
-	for start := time.Now(); time.Since(start) < patience; time.Sleep(50 * time.Millisecond) {
+	for start := time.Now(); time.Since(start) < patience; time.Sleep(100 * time.Millisecond) {
 		if args[0] == "exists" {
 			if _, err := os.Stat(ts.MkAbs(args[1])); err == nil {
 				return

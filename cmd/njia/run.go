@@ -64,7 +64,7 @@ func (a *app) run(ctx context.Context, s site, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	j, err := openJournal(dir)
+	j, err := takeJournal(ctx, dir)
 	if err != nil {
 		return journalError(dir, err)
 	}
