@@ -88,7 +88,7 @@ func TestReadersBlockNobody(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	stop := make(chan struct{})
 	ended := make(chan struct{})
-	for range 8 { // twice as many as may read at once
+	for range 6 { // more as many as may read at once
 		go func() {
 			defer func() { ended <- struct{}{} }()
 			for {
@@ -107,7 +107,7 @@ func TestReadersBlockNobody(t *testing.T) {
 	}
 	cancel()
 	close(stop)
-	for range 8 {
+	for range 6 {
 		<-ended
 	}
 	if rs, err := j.Search(t.Context(), journal.Query{Limit: 1000}); err != nil || len(rs) != 100 {
