@@ -125,7 +125,7 @@ func newReader(t *testing.T, bin string) *reader {
 }
 
 // patience is how long a command may take to have the output that the page shows.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // looks are the commands that change nothing: they are given again until they show what the page shows.
 var looks = regexp.MustCompile(`^(cat|ls|curl|njia (status|messages (list|show))) `)
