@@ -429,6 +429,14 @@ func TestClinicIsBilled(t *testing.T) {
 		t.Errorf("sales orders are %v; the one of the encounter without visit lost its last line and should be cancelled", got)
 	}
 
+	// OpenMRS makes an order active again when the one that discontinued it is voided.
+	again := s.known.TestTwice[1]
+	dc := s.emr.Discontinue(again)
+	s.settled("another discontinuation", "")
+	s.emr.Void("ServiceRequest", dc)
+	s.emr.Change("ServiceRequest", again, func(r map[string]any) { r["status"] = "active" })
+	s.settled("a discontinuation that was voided", "")
+
 	// The product list gains what was missing: the held order is billed.
 	s.addMissingProduct()
 	if err := s.e.Retry(t.Context(), held[s.known.UnknownProduct].Seq, "a test", "the product is there now"); err != nil {

@@ -11,10 +11,11 @@ def plain: if . == null then null else tostring | sub("\\.0+$"; "") end;
 
 # ---------------------------------------------------------------------------------------------------------------- orders
 
-# The orders that this one takes the place of. FHIR2 4.2 names them in replaces for a revision and for a discontinuation, of a
+# The orders that this one takes the place of, and those whose line it takes back (takes_back, a word of the route's own). FHIR2 4.2 names them in replaces for a revision and for a discontinuation, of a
 # prescription in priorPrescription; older versions in basedOn, where a renewal stands too: see the setting revise-elements.
 def replaced($s):
-  [ .[$s["revise-elements"][]] | if type == "array" then .[] else . end | .reference? | ref_id | select(. != null) ] | unique;
+  [ .[$s["revise-elements"][]] | if type == "array" then .[] else . end | .reference? | ref_id | select(. != null) ]
+  + (.takes_back // []) | unique;
 
 # What REST says of an order that FHIR calls completed. There, completed is a stopped order and an expired one alike; only a stop
 # has a date. A laboratory that writes results may stop the order and say that it is fulfilled: that is no cancellation.
@@ -56,7 +57,7 @@ def verdict($details; $event; $s):
     elif $type != "MedicationRequest" and ($status == "revoked" or $status == "unknown")
       then remove("was discontinued"; $replaced + [.id])
     elif $status == "cancelled" or $type != "MedicationRequest" and $status == "completed" and ($details | stopped)
-      then remove("was stopped"; [.id]) + { stopped: true }
+      then remove("was stopped"; [.id] + $replaced) + { stopped: true } # what it had revised is over too
     elif $details | exempt($s)
       then remove("is exempt from billing"; [.id])
     elif any($s["billed-statuses"][]; . == $status)
@@ -166,8 +167,8 @@ def place($field; $name; $found; $s):
   if $name == null or $name == "" then { ($field): null }
   elif ($found | length) == 1 then { ($field): $found[0].id }
   elif $s["unknown-place"] == "hold"
-  then error({ class: "unmapped", message: "Odoo has \(if $found == [] then "no" else "several" end) \(
-      if $field == "state_id" then "state" else "country" end) named as in the patient's address: correct one of them, then retry this message" })
+  then error({ class: "unmapped", message: "Odoo has \(if $found == [] then "no" else "more than one" end) \(
+      if $field == "state_id" then "state" else "country" end) of the name in the patient's address: correct one of them, then retry this message" })
   else {} end;
 
 # A value at a path such as address.0.district.
