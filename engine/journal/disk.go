@@ -90,6 +90,8 @@ func openDisk(dir string, o DiskOptions) (_ *Disk, err error) {
 	if err != nil {
 		return nil, explainOpen(err)
 	}
+	_ = syncDir(dir) // best effort: some file systems cannot
+	_ = syncDir(filepath.Dir(dir))
 	go w.run() // ends in Close, which waits for done
 	return d, nil
 }

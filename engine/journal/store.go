@@ -41,7 +41,8 @@ type Store interface {
 	Counts(ctx context.Context) ([]Count, error)
 
 	// Release makes a message Received again, so that it runs anew: from its held, retrying or dead status, and also from
-	// delivered, filtered or discarded. rules "" keeps the version. Calls and delivered deliveries stay recorded.
+	// delivered, filtered or discarded. rules "" keeps the version. Calls and delivered deliveries stay recorded. ErrState:
+	// it is a duplicate, or its body is no longer kept.
 	Release(ctx context.Context, seq Seq, rules string, a Action) error
 	// Edit replaces the body that is run (the original is kept) and releases the message.
 	Edit(ctx context.Context, seq Seq, body []byte, rules string, a Action) error

@@ -310,29 +310,30 @@ func (w *writer) checkpoint(mode string) {
 	}
 }
 
-// tidy uses a quiet moment.
+// tidy uses a quiet moment: it indexes what waits and empties the log.
 func (w *writer) tidy() {
-	if w.d.keys.any() {
-		w.commit([]*request{{do: func(w *writer) error { return nil }, done: make(chan error, 1)}}) // settle indexes some
-		if w.d.keys.any() && w.broken == nil {
-			return // and some more in the next quiet moment
+	for w.d.keys.any() {
+		if len(w.d.in) > 0 {
+			return // the moment is over
+		}
+		if w.nothing() != nil {
+			break
 		}
 	}
 	w.checkpoint("PASSIVE")
 	w.log = 0
 }
 
+// nothing is a transaction that only settles.
+func (w *writer) nothing() error {
+	r := &request{do: func(*writer) error { return nil }, done: make(chan error, 1)}
+	w.commit([]*request{r})
+	return <-r.done
+}
+
 // end indexes what waits and leaves no log behind.
 func (w *writer) end() {
-	for range 1 << 10 {
-		if w.broken != nil || !w.d.keys.any() {
-			break
-		}
-		r := &request{do: func(w *writer) error { return nil }, done: make(chan error, 1)}
-		w.commit([]*request{r})
-		if <-r.done != nil {
-			break // they are indexed in the next life
-		}
+	for w.d.keys.any() && w.nothing() == nil {
 	}
 	if w.broken == nil {
 		w.checkpoint("TRUNCATE")
