@@ -3,6 +3,7 @@ package expr
 import (
 	"context"
 	"errors"
+	"runtime"
 	"runtime/metrics"
 	"time"
 )
@@ -14,9 +15,10 @@ var (
 )
 
 // Memory that one evaluation may take while it runs, by the growth of the heap, looked at every so many steps. The heap is
-// everybody's, so the bound is wide: it stops a recursion without end before the machine does.
+// everybody's, so the bound is wide, and what is garbage does not count: it stops a recursion without end before the machine
+// does, which it would reach at about 1.4 GB with the default steps.
 const (
-	memoryGrowth = 2 << 30
+	memoryGrowth = 512 << 20
 	memoryEvery  = 1 << 17
 	clockEvery   = 1 << 10
 )
@@ -63,8 +65,11 @@ func (s *steps) look() <-chan struct{} {
 		h := heapBytes()
 		if s.heap == 0 {
 			s.heap = max(h, 1)
-		} else if h > s.heap && h-s.heap > memoryGrowth {
-			s.err = errTooMuchMemory
+		} else if h > s.heap+memoryGrowth {
+			runtime.GC()
+			if heapBytes() > s.heap+memoryGrowth {
+				s.err = errTooMuchMemory
+			}
 		}
 	}
 	if s.err != nil {

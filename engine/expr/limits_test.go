@@ -218,3 +218,16 @@ func TestPatientToPartner(t *testing.T) {
 		}
 	}
 }
+
+func TestMemoryOfJQ(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a gigabyte")
+	}
+	p, errs := compiler().JQ(text(`def f: (f | f); f`), "", expr.InRoute)
+	if errs.Failed() {
+		t.Fatal(errs)
+	}
+	if _, err := p.Run(context.Background(), scope(t)); fault.ClassOf(err) != fault.Bug || !strings.Contains(err.Error(), "too much memory") {
+		t.Errorf("%v, want a bug that says too much memory", err)
+	}
+}
