@@ -11,8 +11,9 @@ def plain: if . == null then null else tostring | sub("\\.0+$"; "") end;
 
 # ---------------------------------------------------------------------------------------------------------------- orders
 
-# The orders that this one takes the place of, and those whose line it takes back (takes_back, a word of the route's own). FHIR2 4.2 names them in replaces for a revision and for a discontinuation, of a
+# The orders that this one takes the place of. FHIR2 4.2 names them in replaces for a revision and for a discontinuation, of a
 # prescription in priorPrescription; older versions in basedOn, where a renewal stands too: see the setting revise-elements.
+# takes_back is the route's own word for a revision that is void, whose line comes back.
 def replaced($s):
   [ .[$s["revise-elements"][]] | if type == "array" then .[] else . end | .reference? | ref_id | select(. != null) ]
   + (.takes_back // []) | unique;
@@ -46,12 +47,12 @@ def from_rest:
 def revises($id; $s):
   any(replaced($s)[]; . == $id) and (.status as $status | any($s["billed-statuses"][]; . == $status));
 
-# What is to be done: {do: bill | remove | leave, ids: the orders whose lines it is about, replaces: those it takes over, why}.
+# What is to be done: {do: bill | remove | leave, ids: the orders whose lines it is about, why}.
 def verdict($details; $event; $s):
   .status as $status | .resourceType as $type | replaced($s) as $replaced
-  | def remove($why; $ids): { do: "remove", why: $why, ids: $ids, replaces: [] };
-    def bill: { do: "bill", why: "was revised", ids: ([.id] + $replaced), replaces: $replaced };
-    def leave($why): { do: "leave", why: $why, ids: [], replaces: [] };
+  | def remove($why; $ids): { do: "remove", why: $why, ids: $ids };
+    def bill: { do: "bill", why: "was revised", ids: ([.id] + $replaced) };
+    def leave($why): { do: "leave", why: $why, ids: [] };
     if $status == "gone" or $status == "entered-in-error" or $details.voided == true
       then remove("was voided"; [.id])
     elif $type != "MedicationRequest" and ($status == "revoked" or $status == "unknown")
@@ -134,12 +135,12 @@ def visit($s):
   // if $s["no-visit"] == "encounter" then .id
      else error({ class: "unmapped", message: "encounter \(.id) has no visit; give it one in OpenMRS, then retry this message" }) end;
 
-# The orders of sale of a visit, as search_read gives them: the open one, the newest, and all.
+# The orders of sale of a visit, as search_read gives them: the open one, the number of the newest, and all that count.
 def visit_orders($visit; $s):
   ([.[] | select(is_open($s))]) as $open
   | if ($open | length) > 1
     then error({ class: "rejected", message: "visit \($visit) has \($open | length) open quotations in Odoo (\([$open[].name] | join(", "))): merge or cancel them until one is left, then retry this message" })
-    else { open: $open[0].id, newest: ([.[].id] | max // 0), all: [.[].id] } end;
+    else { open: $open[0].id, newest: ([.[].id] | max // 0), all: [.[] | select(.state != "cancel") | .id] } end;
 
 # --------------------------------------------------------------------------------------------------------------- patients
 
