@@ -3,6 +3,7 @@ package console_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -295,7 +296,7 @@ func TestWhatAnOperatorDoes(t *testing.T) {
 			t.Errorf("Messages() = %+v, %v", p, err)
 		}
 		_, err := c.Status(ctx)
-		if p, ok := err.(*console.Problem); !ok || p.Status != 404 || !strings.Contains(p.Hint, "no engine is running") {
+		if p, ok := errors.AsType[*console.Problem](err); !ok || p.Status != 404 || !strings.Contains(p.Hint, "no engine is running") {
 			t.Errorf("Status() = %v", err)
 		}
 	})

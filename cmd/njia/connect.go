@@ -58,7 +58,7 @@ func (a *app) messagesOf(ctx context.Context, w *where) (c *console.Client, done
 		j, err := openJournal(dir)
 		if err == nil {
 			fmt.Fprintf(a.err, "no engine is running: this is about the journal it left in %s\n", dir)
-			return console.Inside(console.Stopped(j, a.presentRules(ctx, w, j)), operator()), func() { j.Close() }, nil
+			return console.Inside(console.Stopped(j, a.presentRules(ctx, w, j)), operator()), func() { _ = j.Close() }, nil
 		}
 		if !errors.Is(err, journal.ErrLocked) {
 			return nil, nil, unreachable("see that this user may read it, and that the disk is well", "%v", err)

@@ -142,9 +142,9 @@ var needed = regexp.MustCompile(`\$\{(env|secret)\.([A-Za-z0-9_-]+)\}`)
 func needs(pack string) (env, secrets []string) {
 	_ = fs.WalkDir(rules.FS, pack, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".yaml") {
-			return nil
+			return err
 		}
-		b, _ := fs.ReadFile(rules.FS, name)
+		b, err := fs.ReadFile(rules.FS, name)
 		for _, m := range needed.FindAllSubmatch(b, -1) {
 			if string(m[1]) == "env" {
 				env = append(env, string(m[2]))
@@ -152,7 +152,7 @@ func needs(pack string) (env, secrets []string) {
 				secrets = append(secrets, string(m[2]))
 			}
 		}
-		return nil
+		return err
 	})
 	slices.Sort(env)
 	slices.Sort(secrets)

@@ -117,7 +117,7 @@ func (l listener) open(log *slog.Logger) (net.Listener, error) {
 	if l.addr == listenOff {
 		return nil, nil
 	}
-	n, err := net.Listen("tcp", l.addr)
+	n, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", l.addr)
 	if err != nil {
 		if !l.chosen && errors.Is(err, syscall.EADDRINUSE) {
 			log.Warn("metrics and health are not served: their port is taken; name another one in the engine document, as listen: 127.0.0.1:8441, or listen: off", "address", l.addr)
@@ -133,7 +133,7 @@ func (l listener) open(log *slog.Logger) (net.Listener, error) {
 	}
 	pair := &keyPair{cert: string(l.tls.Cert), key: string(l.tls.Key)}
 	if _, err := pair.get(nil); err != nil {
-		n.Close()
+		_ = n.Close()
 		return nil, failed("both are PEM files, and the key belongs to the certificate", "tls: %v", err)
 	}
 	return tls.NewListener(n, &tls.Config{GetCertificate: pair.get, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}), nil
@@ -203,7 +203,7 @@ func serve(ctx context.Context, l net.Listener, h http.Handler) error {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
 		if s.Shutdown(stop) != nil {
-			s.Close()
+			_ = s.Close()
 		}
 	}()
 	err := s.Serve(l)

@@ -128,7 +128,7 @@ func overNames(ctx context.Context, client *console.Client, b *bulkFlags, refs [
 		var p *console.Problem
 		if errors.As(err, &p) && p.Status != 503 && p.Status != 507 {
 			n, _ := strconv.ParseInt(ref, 10, 64)
-			res.Failed, next, err = append(res.Failed, console.Failure{Seq: journal.Seq(n), Error: p.Error()}), p.Hint, nil
+			res.Failed, next = append(res.Failed, console.Failure{Seq: journal.Seq(n), Error: p.Error()}), p.Hint
 			continue
 		}
 		if err != nil {

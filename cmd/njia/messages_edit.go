@@ -95,7 +95,7 @@ func (a *app) edited(ctx context.Context, body []byte, e *edit) ([]byte, error) 
 		}
 		return b, nil
 	}
-	return a.inEditor(body)
+	return a.inEditor(ctx, body)
 }
 
 // setTime is how long a jq expression may take.
@@ -120,7 +120,7 @@ func setBody(ctx context.Context, body []byte, set string) ([]byte, error) {
 	it := code.RunWithContext(ctx, in)
 	v, ok := it.Next()
 	if err, bad := v.(error); bad {
-		return nil, failed("try the expression on njia messages show N --body --output json", "--set: %s", jqText(err))
+		return nil, failed("try the expression on njia messages show N --body --output json", "--set: %s", short(err.Error(), 120))
 	}
 	if !ok {
 		return nil, failed("the expression gives the whole new body", "--set gives nothing")
@@ -129,14 +129,6 @@ func setBody(ctx context.Context, body []byte, set string) ([]byte, error) {
 		return nil, failed("the expression gives the whole new body, once", "--set gives more than one value")
 	}
 	return message.Encode(v)
-}
-
-// jqText is an error of jq without the values that it likes to quote: they may be patient data.
-func jqText(err error) string {
-	if h, ok := err.(*gojq.HaltError); ok && h.Value() != nil {
-		return "it has been halted"
-	}
-	return short(err.Error(), 120)
 }
 
 // sound refuses a new body that is no JSON where the old one was.
@@ -151,7 +143,7 @@ func sound(old, body []byte, force bool) error {
 }
 
 // inEditor lets a person edit the body in a file that only they can read, and takes the file away.
-func (a *app) inEditor(body []byte) ([]byte, error) {
+func (a *app) inEditor(ctx context.Context, body []byte) ([]byte, error) {
 	editor := orElse(os.Getenv("VISUAL"), os.Getenv("EDITOR"))
 	if editor == "" {
 		return nil, usage("use --file or --set, or set EDITOR", "no editor is set in EDITOR")
@@ -160,7 +152,7 @@ func (a *app) inEditor(body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	text, isJSON := body, json.Valid(body)
 	file := filepath.Join(dir, "body.txt")
 	if isJSON {
@@ -170,9 +162,9 @@ func (a *app) inEditor(body []byte) ([]byte, error) {
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return nil, err
 	}
-	cmd := exec.Command("sh", "-c", editor+` "$1"`, "sh", file)
+	cmd := exec.CommandContext(ctx, "sh", "-c", editor+` "$1"`, "sh", file)
 	if runtime.GOOS == "windows" {
-		cmd = exec.Command("cmd", "/c", editor+` "`+file+`"`)
+		cmd = exec.CommandContext(ctx, "cmd", "/c", editor+` "`+file+`"`)
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.in, a.out, a.err
 	if err := cmd.Run(); err != nil {

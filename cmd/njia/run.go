@@ -50,9 +50,8 @@ func (a *app) run(ctx context.Context, s site, log *slog.Logger) error {
 	set, rs, errs := s.load(false)
 	var listen listener
 	if rs != nil {
-		var more = errs[:0:0]
-		listen, more = listenerOf(rs.Engine, os.LookupEnv, engineSecrets(rs))
-		errs = append(errs, more...)
+		l, more := listenerOf(rs.Engine, os.LookupEnv, engineSecrets(rs))
+		listen, errs = l, append(errs, more...)
 	}
 	errs.Sort()
 	printFindings(a.err, rs, errs)
@@ -68,7 +67,11 @@ func (a *app) run(ctx context.Context, s site, log *slog.Logger) error {
 	if err != nil {
 		return journalError(dir, err)
 	}
-	defer j.Close()
+	defer func() {
+		if err := j.Close(); err != nil {
+			log.Error("the journal did not close well; what it has acknowledged is kept", "err", err)
+		}
+	}()
 
 	e := engine.New(j, engine.Options{Log: log, Load: s.options(false)})
 	socket, closeSocket, err := listenSocket(dir)

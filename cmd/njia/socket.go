@@ -48,12 +48,12 @@ func listenSocket(journal string) (l net.Listener, close func(), err error) {
 	}
 	if private != "" {
 		if err := os.WriteFile(pointer, []byte(path+"\n"), 0o600); err != nil {
-			l.Close()
+			_ = l.Close()
 			return nil, nil, err
 		}
 	}
 	return l, func() {
-		l.Close()
+		_ = l.Close()
 		_ = os.Remove(path)
 		if private != "" {
 			_ = os.Remove(pointer)
