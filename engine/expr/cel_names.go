@@ -19,7 +19,9 @@ type nameCheck struct {
 	w    Where
 	info *ast.SourceInfo
 	errs diag.List
-	done int // errors before this offset of the text are part of one already told
+	// shapes are those of the variables of exists, all and the like.
+	shapes map[string]*Shape
+	done   int // errors before this offset of the text are part of one already told
 }
 
 // celTypes are the names of types, which are values in CEL.
@@ -63,6 +65,7 @@ func (n *nameCheck) walk(e ast.Expr, scope []string) {
 		sel := e.AsSelect()
 		n.walk(sel.Operand(), scope)
 		n.member(sel.Operand(), sel.FieldName(), n.at(e.ID()), scope)
+		n.declared(sel.Operand(), sel.FieldName(), n.at(e.ID()), scope)
 	case ast.CallKind:
 		n.call(e, scope)
 	case ast.ListKind:
@@ -80,6 +83,20 @@ func (n *nameCheck) walk(e ast.Expr, scope []string) {
 		c := e.AsComprehension()
 		n.walk(c.IterRange(), scope)
 		inner := append(slices.Clone(scope), c.IterVar(), c.IterVar2(), c.AccuVar())
+		before := n.shapes
+		n.shapes = maps.Clone(before)
+		item := c.IterVar()
+		if c.HasIterVar2() {
+			n.shapes[item] = nil
+			item = c.IterVar2()
+		}
+		n.shapes[item] = n.shape(c.IterRange(), scope).item()
+		if n.unbound(c) {
+			n.shapes[c.AccuVar()] = n.shape(c.AccuInit(), scope)
+		} else {
+			n.shapes[c.AccuVar()] = nil
+		}
+		defer func() { n.shapes = before }()
 		for _, part := range []ast.Expr{c.AccuInit(), c.LoopCondition(), c.LoopStep(), c.Result()} {
 			n.walk(part, inner)
 		}
@@ -118,6 +135,67 @@ func (n *nameCheck) member(of ast.Expr, name string, at int, scope []string) {
 	}
 }
 
+// unbound says that a comprehension is cel.bind(name, value, …): it goes through nothing.
+func (n *nameCheck) unbound(c ast.ComprehensionExpr) bool {
+	return c.IterRange().Kind() == ast.ListKind && c.IterRange().AsList().Size() == 0
+}
+
+// shape is what an expression is declared to be.
+func (n *nameCheck) shape(e ast.Expr, scope []string) *Shape {
+	switch e.Kind() {
+	case ast.IdentKind:
+		if name := e.AsIdent(); slices.Contains(scope, name) || n.shapes[name] != nil {
+			return n.shapes[name]
+		} else if name == "body" && n.w == InRoute {
+			return n.c.body
+		}
+	case ast.SelectKind:
+		return n.shape(e.AsSelect().Operand(), scope).field(e.AsSelect().FieldName())
+	case ast.CallKind:
+		call := e.AsCall()
+		switch call.FunctionName() {
+		case operators.Index, operators.OptIndex, operators.OptSelect:
+			of := n.shape(call.Args()[0], scope)
+			if s, ok := literalText(call.Args(), 1); ok {
+				return of.field(s)
+			}
+			return of.item()
+		}
+	}
+	return nil
+}
+
+// declared checks a field against the shape of what it is read of.
+func (n *nameCheck) declared(of ast.Expr, name string, at int, scope []string) {
+	if n.c.body == nil {
+		return
+	}
+	if i := strings.Index(n.t.Src[min(at, len(n.t.Src)):], name); i > 0 {
+		at += i
+	}
+	if err, bad := n.shape(of, scope).undeclared(n.t, at, writtenPath(of), name); bad {
+		n.add(at, err)
+	}
+}
+
+// writtenPath is a path as it is written, roughly.
+func writtenPath(e ast.Expr) string {
+	switch e.Kind() {
+	case ast.IdentKind:
+		return e.AsIdent()
+	case ast.SelectKind:
+		return writtenPath(e.AsSelect().Operand()) + "." + e.AsSelect().FieldName()
+	case ast.CallKind:
+		if args := e.AsCall().Args(); len(args) > 0 {
+			if s, ok := literalText(args, 1); ok {
+				return writtenPath(args[0]) + "." + s
+			}
+			return writtenPath(args[0]) + "[…]"
+		}
+	}
+	return "…"
+}
+
 func (n *nameCheck) call(e ast.Expr, scope []string) {
 	call := e.AsCall()
 	name, args := call.FunctionName(), call.Args()
@@ -128,6 +206,7 @@ func (n *nameCheck) call(e ast.Expr, scope []string) {
 		if len(args) == 2 && args[1].Kind() == ast.LiteralKind {
 			if s, ok := args[1].AsLiteral().(types.String); ok {
 				n.member(args[0], string(s), n.at(args[1].ID()), scope)
+				n.declared(args[0], string(s), n.at(args[1].ID()), scope)
 			}
 		}
 	}

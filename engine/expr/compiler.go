@@ -9,11 +9,15 @@ import (
 // Compiler compiles expressions that see the same maps, modules, settings and keys. It may be used concurrently.
 type Compiler struct {
 	opts Options
+	*caches
+	body *Shape // what the body is declared to be; nil: anything
+}
 
-	mu    sync.Mutex // guards what is below; CEL and its ASTs are compiled under it
-	cel   map[Where]*celEnv
-	jq    map[jqCached]*jqCode
-	known map[string]bool // names of Options.Maps
+// caches are what Compilers share that differ in the shape of the body only.
+type caches struct {
+	mu  sync.Mutex // guards what is below; CEL and its ASTs are compiled under it
+	cel map[Where]*celEnv
+	jq  map[jqCached]*jqCode
 }
 
 // New makes a Compiler. It costs nothing until the first expression.
@@ -23,7 +27,7 @@ func New(opts Options) *Compiler {
 	l.JQSteps = cmp.Or(l.JQSteps, 20_000_000)
 	l.JQOutput = cmp.Or(l.JQOutput, 64<<20)
 	l.Seconds = cmp.Or(l.Seconds, 10)
-	return &Compiler{opts: opts, cel: map[Where]*celEnv{}, jq: map[jqCached]*jqCode{}}
+	return &Compiler{opts: opts, caches: &caches{cel: map[Where]*celEnv{}, jq: map[jqCached]*jqCode{}}}
 }
 
 func (c *Compiler) deadline() time.Duration {

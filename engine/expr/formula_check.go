@@ -28,6 +28,8 @@ type formulaCheck struct {
 	w    Where
 	errs diag.List
 	done int
+	item *Shape            // of what a list holds that is being gone through
+	lets map[string]*Shape // of the names of let
 }
 
 func (c *formulaCheck) at(n ast.Node) int { return byteOffset(c.t.Src, n.Location().From) }
@@ -86,6 +88,13 @@ func (c *formulaCheck) node(n ast.Node, lets []string, depth int) {
 		}
 	case *ast.VariableDeclaratorNode:
 		c.node(n.Value, lets, depth)
+		before := c.lets
+		c.lets = maps.Clone(before)
+		if c.lets == nil {
+			c.lets = map[string]*Shape{}
+		}
+		c.lets[n.Name] = c.shape(n.Value, lets)
+		defer func() { c.lets = before }()
 		c.node(n.Expr, append(slices.Clone(lets), n.Name), depth)
 	case *ast.SequenceNode:
 		for _, part := range n.Nodes {
@@ -123,7 +132,51 @@ func (c *formulaCheck) member(n *ast.MemberNode, lets []string, depth int) {
 	}
 	if !literal {
 		c.node(n.Property, lets, depth)
+		return
 	}
+	if c.c.body == nil {
+		return
+	}
+	at := c.at(n.Property)
+	if i := strings.Index(c.t.Src[min(at, len(c.t.Src)):], name.Value); i >= 0 {
+		at += i
+	}
+	if e, bad := c.shape(n.Node, lets).undeclared(c.t, at, strings.TrimSpace(n.Node.String()), name.Value); bad {
+		c.add(at, e)
+	}
+}
+
+// shape is what an expression is declared to be.
+func (c *formulaCheck) shape(n ast.Node, lets []string) *Shape {
+	switch n := n.(type) {
+	case *ast.IdentifierNode:
+		if slices.Contains(lets, n.Value) {
+			return c.lets[n.Value]
+		}
+		if n.Value == "body" && c.w == InRoute {
+			return c.c.body
+		}
+	case *ast.ChainNode:
+		return c.shape(n.Node, lets)
+	case *ast.MemberNode:
+		of := c.shape(n.Node, lets)
+		if name, ok := n.Property.(*ast.StringNode); ok {
+			return of.field(name.Value)
+		}
+		return of.item()
+	case *ast.PointerNode:
+		if n.Name == "" {
+			return c.item
+		}
+	case *ast.BuiltinNode:
+		switch n.Name {
+		case "filter", "sortBy", "reverse", "sort", "uniq", "take":
+			return c.shape(n.Arguments[0], lets)
+		case "first", "last", "find", "findLast":
+			return c.shape(n.Arguments[0], lets).item()
+		}
+	}
+	return nil
 }
 
 // method refuses x.f(…): functions are called by their name alone.
@@ -154,7 +207,14 @@ func (c *formulaCheck) function(n ast.Node, name string, args []ast.Node, lets [
 	if i := strings.LastIndex(c.t.Src[:min(at+len(name), len(c.t.Src))], name); i >= 0 {
 		at = i
 	}
-	for _, a := range args {
+	for i, a := range args {
+		if _, predicate := a.(*ast.PredicateNode); predicate && i > 0 {
+			before := c.item
+			c.item = c.shape(args[0], lets).item()
+			c.node(a, lets, depth)
+			c.item = before
+			continue
+		}
 		c.node(a, lets, depth)
 	}
 	if name == "now" && len(args) == 0 {

@@ -49,10 +49,10 @@ func (c *Compiler) Guard(t Text, w Where) (_ Guard, errs diag.List) {
 	if err != nil {
 		return nil, diag.List{t.errorf(0, 1, "guards cannot be compiled: %v", err)}
 	}
-	return env.compile(t)
+	return env.compile(c, t)
 }
 
-func (e *celEnv) compile(t Text) (Guard, diag.List) {
+func (e *celEnv) compile(c *Compiler, t Text) (Guard, diag.List) {
 	if len(t.Src) > maxGuard {
 		return nil, diag.List{t.errorf(0, 1, "a guard has at most %d characters, this has %d", maxGuard, len(t.Src)).WithHint("do the work in jq, and test its result")}
 	}
@@ -60,7 +60,7 @@ func (e *celEnv) compile(t Text) (Guard, diag.List) {
 	if iss.Err() != nil {
 		return nil, syntaxErrors(t, iss)
 	}
-	names := nameCheck{c: e.c, t: t, w: e.where, info: parsed.NativeRep().SourceInfo()}
+	names := nameCheck{c: c, shapes: map[string]*Shape{}, t: t, w: e.where, info: parsed.NativeRep().SourceInfo()}
 	names.walk(parsed.NativeRep().Expr(), nil)
 	checked, iss := e.env.Check(parsed)
 	if iss.Err() != nil {

@@ -50,7 +50,7 @@ func (s *Scope) value(name string) any {
 
 var (
 	metaNames  = []string{"id", "route", "source", "time", "attempt", "event", "engine", "rules"}
-	errorNames = []string{"class", "message", "status", "body", "code", "map"}
+	errorNames = []string{"class", "message", "status", "body", "code", "map", "seq"}
 )
 
 // under gives the names that a top-level name is known to have; false: any.
