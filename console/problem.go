@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strings"
 
 	"github.com/njia-health/njia/engine"
 	"github.com/njia-health/njia/engine/journal"
@@ -45,7 +46,7 @@ func fail(w http.ResponseWriter, ref string, err error) {
 		w.Header().Set("Retry-After", "2")
 		p = &Problem{Status: 409, Title: "busy", Detail: fmt.Sprintf("message %s is being worked on at this moment", ref), Hint: "try again in a few seconds"}
 	case errors.Is(err, journal.ErrState):
-		p = &Problem{Status: 409, Title: "the message has moved on", Detail: fmt.Sprintf("message %s has moved on meanwhile, so nothing was done", ref), Hint: "look at it again with njia messages show " + ref}
+		p = &Problem{Status: 409, Title: "the message has moved on", Detail: moved(err), Hint: "look at it again with njia messages show " + ref}
 	case errors.Is(err, journal.ErrFull):
 		p = &Problem{Status: 507, Title: "the disk is full", Detail: "the journal takes nothing: the disk is full", Hint: "free disk space; the engine goes on by itself"}
 	case errors.Is(err, journal.ErrClosed), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
@@ -54,6 +55,15 @@ func fail(w http.ResponseWriter, ref string, err error) {
 		p = &Problem{Status: 500, Title: "not done", Detail: err.Error(), Hint: "the engine's log says more"}
 	}
 	writeProblem(w, p)
+}
+
+// moved says why a message can not be acted on as asked, without the words that are for programs.
+func moved(err error) string {
+	text := strings.TrimSuffix(err.Error(), ": "+journal.ErrState.Error())
+	for _, op := range []string{"discard", "release", "edit"} {
+		text = strings.TrimPrefix(text, "journal: "+op+": ")
+	}
+	return text + ", so nothing was done"
 }
 
 func badRequest(hint, format string, args ...any) *Problem {

@@ -264,9 +264,10 @@ func (e *Engine) send(ctx context.Context, it *item, set *Set, plan *route.Plan,
 	case plan.Tap(d.Label) && pol.Do != route.DoRetry:
 		d.Status = journal.Dead
 	case pol.Do == route.DoRetry || pol.Do == route.DoPause:
-		d.Status, d.Due = journal.Retrying, now.Add(max(backoff(plan.Retry.From, plan.Retry.To, d.Attempts), f.RetryAfter))
-		if now.Sub(d.Since) >= plan.Retry.For {
-			d.Status, d.Due, d.Error = journal.Dead, time.Time{}, gaveUp(f, plan.Retry.For).Error()
+		retry := retryOf(set, plan, a.System)
+		d.Status, d.Due = journal.Retrying, now.Add(max(backoff(retry.From, retry.To, d.Attempts), f.RetryAfter))
+		if now.Sub(d.Since) >= retry.For {
+			d.Status, d.Due, d.Error = journal.Dead, time.Time{}, gaveUp(f, retry.For).Error()
 		}
 	case pol.Do == route.DoDeadLetter, pol.Do == route.DoFilter:
 		d.Status, d.Due = journal.Dead, time.Time{}
@@ -281,6 +282,17 @@ func (e *Engine) send(ctx context.Context, it *item, set *Set, plan *route.Plan,
 	lvl("delivery failed", "route", it.route, "message", it.seq, "system", a.System, "attempt", d.Attempts, "class", f.Class, "status", d.Status, "err", f)
 	e.observe(Event{Kind: "failed", Route: it.route, Seq: it.seq, Operation: d.Operation, Status: d.Status, Text: f.Error()})
 	return a, nil, false
+}
+
+// retryOf is how failures of a system are tried again: as the route says, else as the system's document, else as the engine's.
+func retryOf(set *Set, plan *route.Plan, system string) route.Retry {
+	if set == nil || plan.Route.Retry != nil {
+		return plan.Retry
+	}
+	if s := set.Systems[system]; s != nil && s.Doc != nil {
+		return plan.Retry.With(s.Doc.Retry)
+	}
+	return plan.Retry
 }
 
 // begin notes down that a delivery that must not be made twice is being made: should the engine end before it hears the answer,

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/njia-health/njia/engine/journal"
+	"github.com/njia-health/njia/engine/rule"
 )
 
 // Options is what an engine can be told. The zero value works.
@@ -182,19 +183,15 @@ func (e *Engine) stop() {
 // housekeep prunes the journal by the engine document's retention.
 func (e *Engine) housekeep(ctx context.Context) {
 	s := e.current.Load()
-	if s == nil || s.Rules.Engine == nil {
+	if s == nil {
 		return
 	}
-	r := s.Rules.Engine.Retention
+	var r rule.Retention // without one, what is kept is kept for ever; ids whose time is over still go
+	if s.Rules.Engine != nil {
+		r = s.Rules.Engine.Retention
+	}
 	k := journal.Keep{Bodies: r.Bodies, MaxSize: int64(r.MaxSize), For: map[journal.Status]time.Duration{
 		journal.Delivered: r.Delivered, journal.Filtered: r.Filtered, journal.Duplicate: r.Duplicate, journal.Dead: r.Dead, journal.Discarded: r.Discarded}}
-	any := k.Bodies > 0 || k.MaxSize > 0
-	for _, d := range k.For {
-		any = any || d > 0
-	}
-	if !any {
-		return
-	}
 	n, err := e.j.Prune(ctx, k, time.Now())
 	if err != nil && ctx.Err() == nil {
 		e.log.WarnContext(ctx, "retention failed", "err", err)

@@ -60,7 +60,7 @@ func (h *host) Call(ctx context.Context, c route.Call) (message.Message, error) 
 	}
 	var before func() error
 	if writes && h.it != nil && !op.Repeatable(node) {
-		before = func() error { return h.mark(ctx, c, sum, callBegun) }
+		before = func() error { return h.mark(ctx, c, sum, CallBegun) }
 	}
 	answer, err := e.do(ctx, conn, op, h.it, c.Operation, node, c.Message, c.Timeout, before)
 	if errors.Is(err, errParked) {
@@ -68,7 +68,7 @@ func (h *host) Call(ctx context.Context, c route.Call) (message.Message, error) 
 		return answer, fault.New(fault.Transient, "system %s takes nothing now; the message waits for it", conn.sys.Name)
 	}
 	if err != nil && before != nil && ctx.Err() == nil && fault.ClassOf(err) != fault.Unknown {
-		if e := h.mark(ctx, c, sum, callFailed); e != nil {
+		if e := h.mark(ctx, c, sum, CallFailed); e != nil {
 			return answer, fault.As(fault.Transient, e)
 		}
 	}
@@ -107,9 +107,9 @@ func (h *host) recorded(ctx context.Context, c route.Call, sum string) (message.
 			continue
 		}
 		switch {
-		case r.Status == callFailed, r.Status == callBegun && h.it.confirmed:
+		case r.Status == CallFailed, r.Status == CallBegun && h.it.confirmed:
 			return message.Message{}, false, nil
-		case r.Status == callBegun:
+		case r.Status == CallBegun:
 			return message.Message{}, false, fault.New(fault.Unknown, "%s was asked, and its answer was lost: see there whether it was done. Retry the message to ask again, or discard it", c.Operation)
 		}
 		return message.Message{Status: r.Status, Body: r.Answer}, true, nil
@@ -117,10 +117,10 @@ func (h *host) recorded(ctx context.Context, c route.Call, sum string) (message.
 	return message.Message{}, false, nil
 }
 
-// Statuses of a recorded call that has no answer.
+// Statuses of a recorded call (journal.Call) that has no answer.
 const (
-	callBegun  = -1 // asked; no answer is known
-	callFailed = -2 // asked, and refused or not reached: it may be asked again
+	CallBegun  = -1 // asked; no answer is known
+	CallFailed = -2 // asked, and refused or not reached: it may be asked again
 )
 
 // mark records that a call that must not be made twice has begun, or has failed for certain.

@@ -414,7 +414,7 @@ func (e *Engine) fail(ctx context.Context, it *item, plan *route.Plan, out route
 	var alert string
 	if plan != nil {
 		pol := plan.Policy(f)
-		do, retry, alert = pol.Do, plan.Retry, pol.Alert
+		do, retry, alert = pol.Do, retryOf(e.current.Load(), plan, out.System), pol.Alert
 	} else if f.Class == fault.Transient {
 		do = route.DoRetry
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/njia-health/njia/engine/adapter"
@@ -61,8 +62,8 @@ func (e *Engine) Reload(ctx context.Context, s *Set) error {
 	defer e.reloading.Unlock()
 	start := time.Now()
 	old := e.current.Load()
-	if old.Version == s.Version {
-		return nil
+	if old.Version == s.Version && maps.EqualFunc(old.Systems, s.Systems, func(a, b *System) bool { return a.Digest == b.Digest }) {
+		return nil // not even a secret has another value
 	}
 	err := e.swap(ctx, s)
 	r := ReloadResult{Time: time.Now(), Version: s.Version, OK: err == nil, Took: time.Since(start)}
@@ -96,9 +97,6 @@ func (e *Engine) swap(ctx context.Context, s *Set) error {
 	have := e.systems
 	e.mu.Unlock()
 	for name, sys := range s.Systems {
-		if sys.Doc != nil && sys.Doc.Enabled != nil && !*sys.Doc.Enabled {
-			continue
-		}
 		if c := have[name]; c != nil && c.sys.Digest == sys.Digest {
 			continue
 		}
@@ -108,6 +106,9 @@ func (e *Engine) swap(ctx context.Context, s *Set) error {
 		}
 		if err != nil {
 			return fail(fmt.Errorf("system %s: %w", name, err))
+		}
+		if sys.Off {
+			c.pause("enabled: false in its document")
 		}
 		opened[name] = c
 	}

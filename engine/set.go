@@ -36,6 +36,7 @@ type System struct {
 	Limits   rule.Limits
 	Breaker  rule.Breaker
 	Window   *Window
+	Off      bool // enabled: false: its sources do not run, and messages for it wait
 }
 
 // Source is where a route's messages come from.
@@ -190,7 +191,8 @@ func (l *loader) system(s *rule.System) {
 	}
 	l.errs.Add(def.Check(settings)...)
 	out := &System{Name: s.Name, Doc: s, Adapter: def, Settings: settings, Limits: s.Limits, Breaker: s.Breaker}
-	out.Digest = digest(s.Adapter, settings.Value(), s.Limits, s.Breaker, settings.Base)
+	out.Off = s.Enabled != nil && !*s.Enabled
+	out.Digest = digest(s.Adapter, settings.Value(), s.Limits, s.Breaker, settings.Base, out.Off)
 	if s.Window != nil {
 		w, err := NewWindow(s.Window)
 		if err != nil {
@@ -286,7 +288,7 @@ func (l *loader) route(r *rule.Route) {
 			l.errs.Add(diag.Errorf(placeOf(r.Node.Get("ack"), r.Pos), "ack: delivered keeps no ids, so id: cannot find repeats").WithHint("use ack: accepted, or take id: away"))
 		}
 	}
-	if src != nil && p != nil && (r.Enabled == nil || *r.Enabled) {
+	if src != nil && p != nil && (r.Enabled == nil || *r.Enabled) && !l.set.Systems[src.System].Off {
 		l.set.Sources[r.Name] = src
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/njia-health/njia/console"
+	"github.com/njia-health/njia/engine"
 	"github.com/njia-health/njia/engine/fault"
 	"github.com/njia-health/njia/engine/journal"
 )
@@ -153,10 +154,20 @@ func timeline(s console.Story) []happening {
 	for _, d := range s.Deliveries {
 		names[d.N] = d.Operation
 	}
-	for _, c := range s.Calls {
+	for i, c := range s.Calls {
+		switch {
+		case c.Status == engine.CallFailed, c.Status == engine.CallBegun && heardLater(s.Calls[i+1:], c):
+			continue // the attempt tells of it
+		case c.Status == engine.CallBegun:
+			out = append(out, happening{at: c.Time, text: fmt.Sprintf("began to call %s at %s, and heard no answer", c.Operation, c.Label)})
+			continue
+		}
 		out = append(out, happening{at: c.Time, text: fmt.Sprintf("called %s at %s; it is not called again", c.Operation, c.Label)})
 	}
-	for _, t := range s.Attempts {
+	for i, t := range s.Attempts {
+		if t.Status == journal.Processing && triedLater(s.Attempts[i+1:], t) {
+			continue // noted before it was sent; how it went follows
+		}
 		h := happening{at: t.Time, text: fmt.Sprintf("%s, attempt %d: ", orElse(names[t.N], fmt.Sprintf("delivery %d", t.N)), t.Number)}
 		took := time.Duration(t.Took).Round(100 * time.Microsecond)
 		if t.Class == "" {
@@ -251,4 +262,14 @@ func orElse(s, other string) string {
 		return other
 	}
 	return s
+}
+
+// heardLater says whether a later record of the same call tells how it went.
+func heardLater(later []console.Call, c console.Call) bool {
+	return slices.ContainsFunc(later, func(o console.Call) bool { return o.Label == c.Label && o.Digest == c.Digest })
+}
+
+// triedLater says whether a later record of the same attempt tells how it went.
+func triedLater(later []console.Attempt, a console.Attempt) bool {
+	return slices.ContainsFunc(later, func(o console.Attempt) bool { return o.N == a.N && o.Number == a.Number })
 }

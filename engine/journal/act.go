@@ -110,7 +110,7 @@ func (d *Disk) Discard(ctx context.Context, seq Seq, a Action) error {
 			return err
 		}
 		if !st.status.Open() && st.status != Dead {
-			return fmt.Errorf("message %d is %s: %w", seq, st.status, ErrState)
+			return fmt.Errorf("message %d has ended as %s and cannot be discarded: %w", seq, st.status, ErrState)
 		}
 		r, ok, err := w.one("SELECT attempts, since FROM message WHERE seq = ?", seq)
 		if err != nil || !ok {

@@ -69,13 +69,42 @@ func (d *Disk) Check() error {
 	})
 }
 
-// Plan gives how SQLite would answer a query.
-func (d *Disk) Plan(text string, args ...any) (plan string, err error) {
+// Statements are the texts that have been prepared so far.
+func (d *Disk) Statements() []string {
+	all := map[string]bool{}
+	_ = d.write(context.Background(), func(w *writer) error {
+		for text := range w.stmts {
+			all[text] = true
+		}
+		return nil
+	})
+	for range cap(d.readers) {
+		c := <-d.readers
+		if c != nil {
+			for text := range c.stmts {
+				all[text] = true
+			}
+		}
+		d.readers <- c
+	}
+	var out []string
+	for text := range all {
+		for _, verb := range []string{"SELECT", "UPDATE", "DELETE", "INSERT"} {
+			if strings.HasPrefix(text, verb) {
+				out = append(out, text)
+			}
+		}
+	}
+	return out
+}
+
+// Plan gives how SQLite would run a statement, whatever its arguments.
+func (d *Disk) Plan(text string) (plan string, err error) {
 	err = d.read(context.Background(), func(c *conn) error {
 		return c.each(context.Background(), "EXPLAIN QUERY PLAN "+text, func(r row) error {
 			plan += r.text(3) + "\n"
 			return nil
-		}, args...)
+		}, make([]any, 20)...)
 	})
 	return plan, err
 }

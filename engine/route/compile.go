@@ -92,9 +92,9 @@ func (c *compiler) head() {
 
 	p.Retry = Retry{From: 2 * time.Second, To: 15 * time.Minute, For: 72 * time.Hour}
 	if c.env.Engine != nil {
-		p.Retry = p.Retry.with(c.env.Engine.Retry)
+		p.Retry = p.Retry.With(c.env.Engine.Retry)
 	}
-	p.Retry = p.Retry.with(r.Retry)
+	p.Retry = p.Retry.With(r.Retry)
 	p.Remember = r.Remember
 	if p.Remember == 0 && c.env.Engine != nil {
 		p.Remember = c.env.Engine.Remember
@@ -118,7 +118,8 @@ func (c *compiler) head() {
 	}
 }
 
-func (r Retry) with(o *rule.Retry) Retry {
+// With is r with what o says put over it; o may be nil.
+func (r Retry) With(o *rule.Retry) Retry {
 	if o == nil {
 		return r
 	}

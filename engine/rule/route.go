@@ -36,7 +36,9 @@ func (r *reader) route(d Doc) *Route {
 	into(r, n.Get("expire"), "expire", &rt.Expire)
 	r.positive(n.Get("remember"), "remember", rt.Remember)
 	r.positive(n.Get("expire"), "expire", rt.Expire)
-	into(r, n.Get("priority"), "priority", &rt.Priority)
+	if p := n.Get("priority"); p != nil {
+		r.at(p, "this version has no priority yet: no route waits for another").Hint = "take it away"
+	}
 	into(r, n.Get("max-body"), "max-body", &rt.MaxBody)
 	into(r, n.Get("enabled"), "enabled", &rt.Enabled)
 	into(r, n.Get("store"), "store", &rt.Store)

@@ -152,7 +152,6 @@ type Route struct {
 	Order    string // strict, pass-held, none; "" is strict where there is a key
 	Ack      string // accepted (default), delivered
 	Expire   time.Duration
-	Priority int
 	Window   *Window
 	Store    Store
 	MaxBody  bind.Size
