@@ -1,6 +1,7 @@
 package journaltest
 
 import (
+	"flag"
 	"fmt"
 	"maps"
 	"slices"
@@ -36,6 +37,12 @@ type model struct {
 
 // machine runs random histories on a store and on a model, with the store opened anew at any time, and compares.
 func machine(t *testing.T, open Open) {
+	// A history costs a new journal: 40 of them, unless somebody asks for another number.
+	if f := flag.Lookup("rapid.checks"); f != nil && f.Value.String() == f.DefValue {
+		if err := f.Value.Set("40"); err == nil {
+			defer func() { _ = f.Value.Set(f.DefValue) }()
+		}
+	}
 	rapid.Check(t, func(rt *rapid.T) {
 		dir := t.TempDir()
 		k := &kit{T: t, open: open, dir: dir, ctx: t.Context(), now: time.Now().UTC().Truncate(time.Millisecond)}

@@ -224,7 +224,7 @@ func (d *Disk) byKey(kind byte, value string) finder {
 				out = append(out, s)
 			}
 		})
-		r, ok, err := c.one("SELECT min(hash) >> 40, max(hash) >> 40 FROM key")
+		r, ok, err := c.one("SELECT (SELECT min(hash) FROM key) >> 40, (SELECT max(hash) FROM key) >> 40")
 		if err != nil {
 			return nil, err
 		}
