@@ -27,14 +27,15 @@ func place(t Text, e *common.Error) int {
 
 // syntaxErrors say what cannot be read. The first is the cause; the parser's others follow from it.
 func syntaxErrors(t Text, iss *cel.Issues) diag.List {
-	for _, e := range iss.Errors() {
-		at := place(t, e)
-		for at < len(t.Src) && (t.Src[at] == ' ' || t.Src[at] == '\n') {
-			at++
-		}
-		return diag.List{syntaxError(t, at, e.Message)}
+	if len(iss.Errors()) == 0 {
+		return diag.List{t.errorf(0, 1, "this guard cannot be read")}
 	}
-	return diag.List{t.errorf(0, 1, "this guard cannot be read")}
+	first := iss.Errors()[0]
+	at := place(t, first)
+	for at < len(t.Src) && (t.Src[at] == ' ' || t.Src[at] == '\n') {
+		at++
+	}
+	return diag.List{syntaxError(t, at, first.Message)}
 }
 
 // celSlips are what people write who know other languages.

@@ -220,7 +220,7 @@ func (c *formulaCheck) function(n ast.Node, name string, args []ast.Node, lets [
 	if name == "now" && len(args) == 0 {
 		return
 	}
-	least, most := 0, 0
+	var least, most int
 	f, isShared := shared()[name]
 	b, isBuiltin := builtins()[name]
 	switch {

@@ -2,6 +2,7 @@ package expr
 
 import (
 	"encoding/base64"
+	"errors"
 	"math/big"
 	"slices"
 	"strings"
@@ -47,7 +48,8 @@ func (r *run) call(n ast.Node, name string, args []ast.Node, l *locals) (any, er
 	} else {
 		out, err = b.call(r, n, values)
 	}
-	if call, ok := err.(*callError); ok {
+	var call *callError
+	if errors.As(err, &call) {
 		err = wrong(n, "%s", call.text)
 	}
 	return out, err

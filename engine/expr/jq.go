@@ -3,6 +3,7 @@ package expr
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -131,8 +132,8 @@ func parseJQ(t Text) (*gojq.Query, diag.Error, bool) {
 	if err == nil {
 		return q, diag.Error{}, true
 	}
-	pe, ok := err.(*gojq.ParseError)
-	if !ok {
+	var pe *gojq.ParseError
+	if !errors.As(err, &pe) {
 		return nil, t.errorf(0, 1, "this jq program cannot be read"), false
 	}
 	at := max(pe.Offset-len(pe.Token), 0)
@@ -158,7 +159,8 @@ func (p *jqProgram) Run(ctx context.Context, s *Scope) (out []any, err error) {
 			if steps.err != nil {
 				return nil, p.stopped(ctx, steps)
 			}
-			if h, ok := e.(*gojq.HaltError); ok && h.Value() == nil {
+			var h *gojq.HaltError
+			if errors.As(e, &h) && h.Value() == nil {
 				return out, nil
 			}
 			return nil, p.failed(ctx, s, e)
@@ -194,12 +196,12 @@ func (p *jqProgram) fault(f *fault.Error) *fault.Error {
 
 // stopped says why a program was not let run to its end.
 func (p *jqProgram) stopped(ctx context.Context, s *steps) error {
-	switch s.err {
-	case errTooManySteps:
+	switch {
+	case errors.Is(s.err, errTooManySteps):
 		return p.fault(fault.New(fault.Bug, "jq takes too long: more than %s steps; a loop may have no end", thousands(p.c.opts.Limits.JQSteps)))
-	case errTooLong:
+	case errors.Is(s.err, errTooLong):
 		return p.fault(fault.New(fault.Bug, "jq takes too long: more than %d s; a loop may have no end", p.c.opts.Limits.Seconds))
-	case errTooMuchMemory:
+	case errors.Is(s.err, errTooMuchMemory):
 		return p.fault(fault.New(fault.Bug, "jq takes too much memory: a loop or a recursion may have no end"))
 	}
 	return &fault.Error{Class: fault.Transient, Text: "jq was stopped before it had a result", Place: p.text.Pos.String(), Err: ctx.Err()}

@@ -167,7 +167,7 @@ func (c *jqCheck) term(t *gojq.Term, names *jqNames) {
 	var topAt int
 	switch t.Type {
 	case gojq.TermTypeFunc:
-		top, topAt = t.Func.Name, 0
+		top = t.Func.Name
 		topAt = c.function(t, names)
 		if top[0] != '$' {
 			c.places[t] = topAt

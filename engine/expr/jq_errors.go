@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -102,11 +103,13 @@ func compileError(t Text, err error) diag.Error {
 // jqFault is an error of a running program as a fault. It shows kinds of values and never the values.
 func jqFault(err error) *fault.Error {
 	f := &fault.Error{Class: fault.Bug}
-	if call, ok := err.(*callError); ok {
+	var call *callError
+	if errors.As(err, &call) {
 		f.Text = call.text
 		return f
 	}
-	if v, ok := err.(gojq.ValueError); ok {
+	var v gojq.ValueError
+	if errors.As(err, &v) {
 		return raised(v.Value())
 	}
 	f.Text = jqErrorText(err)

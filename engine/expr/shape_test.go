@@ -23,14 +23,14 @@ func TestDeclaredBodies(t *testing.T) {
 	c := plain.WithBody(expr.ShapeOf(schema))
 	for src, want := range map[string]string{
 		`body.status == "x"`: "", `body.staus == "x"`: `a.yaml:1:6: the schema has no body.staus (did you mean "status"?)`,
-		`body.subject.reference == "x"`: "", `body.subject.refrence == "x"`: `a.yaml:1:14: the schema has no body.subject.refrence (did you mean "reference"?)`,
-		`body.subject.of.of.of.refrence == "x"`:            `a.yaml:1:23: the schema has no body.subject.of.of.of.refrence (did you mean "reference"?)`,
+		`body.subject.reference == "x"`: "", `body.subject.referenz == "x"`: `a.yaml:1:14: the schema has no body.subject.referenz (did you mean "reference"?)`,
+		`body.subject.of.of.of.referenz == "x"`:            `a.yaml:1:23: the schema has no body.subject.of.of.of.referenz (did you mean "reference"?)`,
 		`body["staus"] == "x"`:                             `a.yaml:1:7: the schema has no body.staus (did you mean "status"?)`,
-		`body.name[0].famly == "x"`:                        `a.yaml:1:14: the schema has no body.name[…].famly (did you mean "family"?)`,
+		`body.name[0].famili == "x"`:                       `a.yaml:1:14: the schema has no body.name[…].famili (did you mean "family"?)`,
 		`body.name.exists(n, n.family == "x")`:             "",
-		`body.name.exists(n, n.famly == "x")`:              `a.yaml:1:23: the schema has no n.famly (did you mean "family"?)`,
+		`body.name.exists(n, n.famili == "x")`:             `a.yaml:1:23: the schema has no n.famili (did you mean "family"?)`,
 		`body.name.exists(n, n.given.exists(g, g == "x"))`: "",
-		`cel.bind(s, body.subject, s.refrence == "x")`:     `a.yaml:1:29: the schema has no s.refrence (did you mean "reference"?)`,
+		`cel.bind(s, body.subject, s.referenz == "x")`:     `a.yaml:1:29: the schema has no s.referenz (did you mean "reference"?)`,
 		`has(body.staus)`:                                  `a.yaml:1:10: the schema has no body.staus (did you mean "status"?)`,
 		`body.choice.any == 1`:                             "",
 		`body.free.any == 1`:                               "",
@@ -59,9 +59,9 @@ func TestDeclaredBodies(t *testing.T) {
 		}
 	}
 	for src, want := range map[string]string{
-		`${body.status}`: "", `${body.staus}`: `a.yaml:1:8: the schema has no body.staus`, `x ${body.subject.refrence} y`: `a.yaml:1:18: the schema has no body.subject.refrence`,
-		`${filter(body.name, .famly == "x")}`: `a.yaml:1:22: the schema has no #.famly`, `${filter(body.name, .family == "x")[0].famly}`: `a.yaml:1:40: the schema has no filter(body.name, .family == "x")[0].famly`,
-		`${let s = body.subject; s.refrence}`: `a.yaml:1:27: the schema has no s.refrence`, `${body?.subject?.refrence}`: `a.yaml:1:18: the schema has no body?.subject.refrence`, `${first(body.name).famly}`: `a.yaml:1:20: the schema has no first(body.name).famly`,
+		`${body.status}`: "", `${body.staus}`: `a.yaml:1:8: the schema has no body.staus`, `x ${body.subject.referenz} y`: `a.yaml:1:18: the schema has no body.subject.referenz`,
+		`${filter(body.name, .famili == "x")}`: `a.yaml:1:22: the schema has no #.famili`, `${filter(body.name, .family == "x")[0].famili}`: `a.yaml:1:40: the schema has no filter(body.name, .family == "x")[0].famili`,
+		`${let s = body.subject; s.referenz}`: `a.yaml:1:27: the schema has no s.referenz`, `${body?.subject?.referenz}`: `a.yaml:1:18: the schema has no body?.subject.referenz`, `${first(body.name).famili}`: `a.yaml:1:20: the schema has no first(body.name).famili`,
 		`${body["staus"]}`: `a.yaml:1:9: the schema has no body.staus`, `${vars.staus}`: "", `${body.choice.x}`: "",
 	} {
 		_, errs := c.Template(text(src), expr.InRoute)
