@@ -63,8 +63,9 @@ func epoch(meta any) any {
 
 // Bounds of what one jq instruction may build.
 const (
-	maxIndex  = 100_000  // of a list that is written to; gojq fills it up to there
-	maxRepeat = 10 << 20 // bytes of a repeated string
+	maxIndex  = 100_000   // of a list, written out in a program; gojq fills a list that is written to up to there
+	maxItems  = 5_000_000 // the same, computed: 80 MB
+	maxRepeat = 10 << 20  // bytes of a repeated string
 	// maxPattern is the length of a regular expression that a message gives; a long one takes minutes to compile.
 	maxPattern = 1000
 	// freshAfter is how many regular expressions of messages a program is run with before it is compiled again: gojq keeps
@@ -86,9 +87,9 @@ func checkPattern(v any, patterns *atomic.Int64) any {
 }
 
 func checkIndex(v any) any {
-	if n, ok := gojq.ToFloat64(v); ok && n > maxIndex {
+	if n, ok := gojq.ToFloat64(v); ok && n > maxItems {
 		if isNumber(v) {
-			return callErrorf("a list has no index above %d", maxIndex)
+			return callErrorf("a list has no index above %d", maxItems)
 		}
 	}
 	return v
