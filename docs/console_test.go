@@ -2,6 +2,7 @@ package docs_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"os/user"
@@ -187,7 +188,7 @@ func (r *reader) give(command, want string) string {
 		c := exec.Command("sh", "-c", command)
 		c.Dir, c.Env = r.dir, r.env
 		out, err := c.CombinedOutput()
-		if _, ended := err.(*exec.ExitError); err != nil && !ended {
+		if ended := new(exec.ExitError); err != nil && !errors.As(err, &ended) {
 			r.t.Fatal(err)
 		}
 		if *update || !looks.MatchString(command) || time.Since(start) > patience || equal(r.plain(want), strings.TrimSuffix(r.plain(string(out)), "\n")+"\n") {

@@ -58,7 +58,7 @@ func (e *Engine) sendFirst(ctx context.Context, it *item, set *Set, plan *route.
 	if len(refused) > 0 {
 		children, err := e.children(it, plan, refused)
 		if err != nil {
-			return e.fail(ctx, it, plan, route.Outcome{Status: route.Failed, Err: fault.As(fault.Bug, err).(*fault.Error)}, "")
+			return e.fail(ctx, it, plan, route.Outcome{Status: route.Failed, Err: fault.New(fault.Bug, "%v", err)}, "")
 		}
 		r.Children = children
 	}
@@ -212,7 +212,7 @@ func (e *Engine) send(ctx context.Context, it *item, set *Set, plan *route.Plan,
 	now := time.Now()
 	a = journal.Attempt{Seq: it.seq, N: d.N, Number: d.Attempts + 1, Time: now}
 	a.System, _ = cut(d.Operation)
-	answer, err := message.Message{}, error(nil)
+	var answer message.Message
 	conn, op, err := e.operation(ctx, set, d.Operation)
 	if err == nil {
 		if open, next := opening(plan, set, conn, now); !open {

@@ -163,7 +163,11 @@ func (e *Engine) stop() {
 	}
 	e.sched.stop()
 	finished := make(chan struct{})
-	go func() { e.wg.Wait(); close(finished) }()
+	go func() {
+		e.wg.Wait()
+		e.sched.active.Wait()
+		close(finished)
+	}()
 	select {
 	case <-finished:
 	case <-time.After(e.o.Grace):

@@ -252,7 +252,7 @@ func (e *Engine) resolve(ctx context.Context, it *item, set *Set, plan *route.Pl
 	}
 	children, err := e.children(it, plan, out.Children)
 	if err != nil {
-		return e.fail(ctx, it, plan, route.Outcome{Status: route.Failed, Err: fault.As(fault.Bug, err).(*fault.Error)}, "")
+		return e.fail(ctx, it, plan, route.Outcome{Status: route.Failed, Err: fault.New(fault.Bug, "%v", err)}, "")
 	}
 	r.Children = children
 	if it.deliveries, err = e.deliveries(ctx, it, out.Deliveries); err != nil {

@@ -63,6 +63,7 @@ func (e *Engine) Reload(ctx context.Context, s *Set) error {
 	start := time.Now()
 	old := e.current.Load()
 	if old.Version == s.Version && maps.EqualFunc(old.Systems, s.Systems, func(a, b *System) bool { return a.Digest == b.Digest }) {
+		e.unchanged(s.Version)
 		return nil // not even a secret has another value
 	}
 	err := e.swap(ctx, s)
@@ -82,6 +83,17 @@ func (e *Engine) Reload(ctx context.Context, s *Set) error {
 	e.metrics.reloaded(err == nil, r.Took)
 	e.observe(Event{Kind: "reload", Text: orElse(r.Error, "rules "+s.Version)})
 	return err
+}
+
+// unchanged notes that what is on disk is what runs, also where it was refused before.
+func (e *Engine) unchanged(version string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	refused := !e.last.Time.IsZero() && !e.last.OK
+	e.last = ReloadResult{Time: time.Now(), Version: version, OK: true}
+	if refused {
+		e.metrics.reloaded(true, 0)
+	}
 }
 
 // swap opens what s needs, keeps its text in the journal, and makes it the current one.

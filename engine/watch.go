@@ -82,7 +82,7 @@ func Watch(ctx context.Context, root string, changed func()) error {
 			if matters(root, ev) {
 				touched()
 			}
-		case <-w.Errors: // an overflow is a change
+		case <-w.Errors: //nolint:errcheck // whatever it is, an overflow most likely: it counts as a change
 			touched()
 		case <-quiet.C:
 			first = time.Time{}

@@ -85,7 +85,7 @@ func readJSONRPC(what string, writes bool, r reply) (any, error) {
 	}
 	if env.Error != nil {
 		var data struct{ Name, Message, Debug string }
-		json.Unmarshal(env.Error.Data, &data) // some routes send text instead
+		_ = json.Unmarshal(env.Error.Data, &data) // some routes send text instead
 		if data.Message == "" {
 			data.Message = env.Error.Message
 		}

@@ -186,7 +186,7 @@ func (c *client) made(ctx context.Context, what string, w Upsert, at anchor, mat
 	id, err := c.make(ctx, w.Model, vals, w.Context)
 	if err != nil {
 		if at.row != 0 && at.id == 0 && fault.ClassOf(err) != fault.Unknown { // nothing was made: give the claim back
-			c.do(context.WithoutCancel(ctx), call{model: "ir.model.data", method: "unlink", ids: []any{at.row}})
+			_, _ = c.do(context.WithoutCancel(ctx), call{model: "ir.model.data", method: "unlink", ids: []any{at.row}})
 		}
 		if fault.ClassOf(err) == fault.Unknown && matched { // the next try finds it by match
 			err = again(err)

@@ -110,7 +110,7 @@ func (a *app) demo(ctx context.Context, dir string, once bool, l *logging) error
 	if err != nil {
 		return journalError(data, err)
 	}
-	defer j.Close()
+	defer func() { _ = j.Close() }()
 	frugal()
 	show := newDisplay(a.out, c)
 	log := show.logger(l, a.err, filepath.Join(dir, "njia.log"))

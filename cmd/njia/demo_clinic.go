@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -116,7 +117,7 @@ func (c *clinic) remember(mem string) (err error) {
 			return err
 		}
 		c.now = a.Time
-		r := httptest.NewRequest(http.MethodPost, a.Path, bytes.NewReader([]byte(a.Body)))
+		r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, a.Path, bytes.NewReader([]byte(a.Body)))
 		r.Header.Set("Content-Type", a.Type)
 		if a.Cookie != "" {
 			r.Header.Set("Cookie", a.Cookie)
@@ -157,7 +158,7 @@ func reopen(path string, line func([]byte) error) (*os.File, error) {
 }
 
 func (c *clinic) serve(h http.Handler) (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}

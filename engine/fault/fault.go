@@ -75,7 +75,7 @@ func Of(err error) *Error {
 	}
 	var e *Error
 	if errors.As(err, &e) {
-		if err == error(e) {
+		if same, ok := err.(*Error); ok && same == e { //nolint:errorlint // itself, not what it wraps
 			return e
 		}
 		c := *e // the outer text says more

@@ -142,7 +142,7 @@ func (c *conn) each(ctx context.Context, text string, do func(row) error, args .
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	dest := make([]driver.Value, len(rows.Columns()))
 	for {
 		if err := rows.Next(dest); err != nil {
@@ -167,7 +167,7 @@ func (c *conn) one(text string, args ...any) (r row, ok bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	dest := make([]driver.Value, len(rows.Columns()))
 	switch err := rows.Next(dest); {
 	case errors.Is(err, io.EOF):

@@ -111,7 +111,7 @@ func withoutFsync(dir string) {
 	for n := range 3 {
 		_, err = j.Append(ctx, []journal.Entry{noise(3+n, 100)})
 		if err == nil || !strings.Contains(err.Error(), "takes nothing since the disk failed") {
-			die(fmt.Errorf("after a failed fsync: Append = %v", err))
+			die(fmt.Errorf("after a failed fsync: Append = %w", err))
 		}
 	}
 	if _, _, err := j.Body(ctx, 1); err != nil {

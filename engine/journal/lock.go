@@ -18,9 +18,6 @@ type owner struct {
 	Command string    `json:"command"`
 }
 
-// lockPlace is the byte that Windows locks: behind the text, which others must be able to read.
-const lockPlace = 1 << 20
-
 // lock takes the folder for this process. The operating system lets go of it when the process ends, however it ends.
 func lock(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)

@@ -7,6 +7,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+// lockPlace is the byte that is locked: behind the text, which others must be able to read.
+const lockPlace = 1 << 20
+
 func tryLock(f *os.File) error {
 	at := windows.Overlapped{Offset: lockPlace}
 	err := windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &at)

@@ -59,7 +59,7 @@ func step(c *conn, n int, m migration, now time.Time) (err error) {
 	if err != nil {
 		return err
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	if _, err := s.Exec(nil); err != nil { //nolint:staticcheck // there are no arguments and no context
 		return err
 	}

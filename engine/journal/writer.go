@@ -61,7 +61,7 @@ func newWriter(d *Disk) (*writer, error) {
 		return nil, err
 	}
 	if err := w.begin(); err != nil {
-		w.close()
+		_ = w.close()
 		return nil, err
 	}
 	return w, nil

@@ -212,7 +212,7 @@ func expected(want string, v any, t *target, r *run) (any, error) {
 
 // deliver compiles a target of to or tap: an instruction that notes the delivery down.
 func (c *compiler) deliver(tg rule.Target, s *rule.Step) {
-	label := fmt.Sprintf("to[%d]", len(c.plan.targets))
+	var label string
 	if s != nil {
 		label = s.Label
 		for i := 1; c.plan.targets[label] != nil; i++ {

@@ -37,7 +37,7 @@ func (r *reader) csv(m *Map, n *bind.Node) {
 		}
 	}
 	if t.faults >= maxFaults {
-		t.fault(0, "there are more faults in this file; only the first %d are shown", maxFaults)
+		_ = t.fault(0, "there are more faults in this file; only the first %d are shown", maxFaults)
 	}
 }
 
@@ -173,7 +173,7 @@ func (t *table) row() bool {
 	switch first := t.lines[code]; {
 	case code == "" && value == "":
 	case code == "":
-		t.fault(line, "this row has no code in the column it is looked up by")
+		_ = t.fault(line, "this row has no code in the column it is looked up by")
 	case first != 0:
 		t.fault(line, "the code %s stands twice in this file; the first is in line %d", code, first).Hint = "keep one of them"
 	default:
@@ -189,7 +189,7 @@ func (t *table) row() bool {
 func (t *table) broken(err error) {
 	var pe *csv.ParseError
 	if !errors.As(err, &pe) {
-		t.fault(0, "this file cannot be read as CSV")
+		_ = t.fault(0, "this file cannot be read as CSV")
 		return
 	}
 	e := t.fault(max(pe.Line, 1), "this row cannot be read as CSV")

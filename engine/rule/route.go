@@ -79,7 +79,7 @@ func (r *reader) on(n *bind.Node) map[string]On {
 		case v.Kind == bind.Map:
 			on.Do = r.word(v.Get("do"), "do", "retry", "hold", "dead-letter", "filter")
 			if t := v.Get("to"); t != nil {
-				rest := v
+				var rest *bind.Node
 				if t.Kind == bind.String {
 					c := *v
 					c.Keys, c.Items = nil, nil
