@@ -46,7 +46,7 @@ func TestLimitsOfJQ(t *testing.T) {
 		if fault.ClassOf(err) != fault.Bug || !strings.Contains(err.Error(), want) || out != nil {
 			t.Errorf("%s: %v, want a bug with %q", src, err, want)
 		}
-		if d := time.Since(start); d > 5*time.Second {
+		if d := time.Since(start); d > 30*time.Second {
 			t.Errorf("%s took %s", src, d)
 		}
 	}
@@ -223,7 +223,8 @@ func TestMemoryOfJQ(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a gigabyte")
 	}
-	p, errs := compiler().JQ(text(`def f: (f | f); f`), "", expr.InRoute)
+	c := expr.New(expr.Options{Limits: expr.Limits{Seconds: 300}}) // it is the memory that stops it, however slow the machine
+	p, errs := c.JQ(text(`def f: (f | f); f`), "", expr.InRoute)
 	if errs.Failed() {
 		t.Fatal(errs)
 	}
