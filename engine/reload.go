@@ -90,6 +90,9 @@ func (e *Engine) unchanged(version string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	refused := !e.last.Time.IsZero() && !e.last.OK
+	if e.last.OK {
+		return // what it changed is worth more
+	}
 	e.last = ReloadResult{Time: time.Now(), Version: version, OK: true}
 	if refused {
 		e.metrics.reloaded(true, 0)

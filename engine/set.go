@@ -58,18 +58,20 @@ type LoadOptions struct {
 	Secret   func(name string) (string, bool) // ${secret.X}, beyond the engine document's own folder
 	// NoSecrets lets env and secret be missing: for checking and testing rules where they are not at hand.
 	NoSecrets bool
+	// NoTests leaves the rule tests alone: for running.
+	NoTests bool
 }
 
 // Load reads, checks and compiles a whole rule set without touching the world. The rule set comes back for its texts even when
 // errs has failed; Set is then nil.
 func Load(fsys fs.FS, o LoadOptions) (*Set, *rule.Set, diag.List) {
-	rs, errs := rule.Load(fsys, rule.Options{Root: o.Root, Shipped: o.Shipped})
+	rs, errs := rule.Load(fsys, rule.Options{Root: o.Root, Shipped: o.Shipped, NoTests: o.NoTests})
 	return compile(rs, errs, o)
 }
 
 // LoadFiles is Load from the files of a version that the journal kept.
 func LoadFiles(files map[string][]byte, o LoadOptions) (*Set, *rule.Set, diag.List) {
-	rs, errs := rule.LoadFiles(files, rule.Options{Root: o.Root, Shipped: o.Shipped})
+	rs, errs := rule.LoadFiles(files, rule.Options{Root: o.Root, Shipped: o.Shipped, NoTests: o.NoTests})
 	return compile(rs, errs, o)
 }
 

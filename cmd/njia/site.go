@@ -36,7 +36,7 @@ func (s site) load(lenient bool) (*engine.Set, *rule.Set, diag.List) {
 }
 
 func (s site) options(lenient bool) engine.LoadOptions {
-	return engine.LoadOptions{Root: s.root, Shipped: rules.FS, Adapters: adapters.All(), Env: os.LookupEnv, Secret: secret, NoSecrets: lenient}
+	return engine.LoadOptions{Root: s.root, Shipped: rules.FS, Adapters: adapters.All(), Env: os.LookupEnv, Secret: secret, NoSecrets: lenient, NoTests: !lenient}
 }
 
 // read reads the documents and compiles nothing: it finds the journal also of a rule set that is wrong.

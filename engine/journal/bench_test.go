@@ -18,7 +18,17 @@ import (
 func patient(n int) []byte {
 	id := message.ID("p").Child(fmt.Sprint(n))
 	return fmt.Appendf(nil, `{"resourceType":"Patient","id":"%s","meta":{"versionId":"%d","lastUpdated":"2026-03-%02dT%02d:%02d:11.000+00:00"},"text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"><table class=\"hapiPropertyTable\"><tbody><tr><td>Id:</td><td>%s</td></tr><tr><td>Identifier:</td><td><div>%d</div></td></tr></tbody></table></div>"},"identifier":[{"id":"%s","extension":[{"url":"http://fhir.openmrs.org/ext/patient/identifier#location","valueReference":{"reference":"Location/%s","type":"Location","display":"Outpatient Clinic"}}],"use":"official","type":{"coding":[{"code":"05a29f94-c0ed-11e2-94be-8c13b969e334"}],"text":"OpenMRS ID"},"value":"%dGEJ"}],"active":true,"name":[{"id":"%s","family":"Otieno%d","given":["Achieng","Mary"]}],"telecom":[{"id":"%s","value":"+2547%08d"}],"gender":"female","birthDate":"19%02d-03-12","deceasedBoolean":false,"address":[{"id":"%s","extension":[{"url":"http://fhir.openmrs.org/ext/address","extension":[{"url":"http://fhir.openmrs.org/ext/address#address1","valueString":"%d Main Street"}]}],"use":"home","city":"Kisumu","state":"Nyanza","postalCode":"%05d","country":"Kenya"}],"managingOrganization":{"reference":"Organization/%s"},"note":"%s"}`,
-		id, n, n%28+1, n%24, n%60, id, n, id.Child("a"), id.Child("b"), n, id.Child("c"), n%977, id.Child("d"), n*7919%100000000, n%100, id.Child("e"), n%311, n%100000, id.Child("f"), strings.Repeat(fmt.Sprintf("%x ", n*2654435761), 12))
+		id, n, n%28+1, n%24, n%60, id, n, id.Child("a"), id.Child("b"), n, id.Child("c"), n%977, id.Child("d"), n*7919%100000000, n%100, id.Child("e"), n%311, n%100000, id.Child("f"), fixed(n))
+}
+
+// fixed is text of 450 bytes that compresses as names and numbers do.
+func fixed(n int) string {
+	var b []byte
+	for x := uint32(n); len(b) < 450; {
+		x = x*1664525 + 1013904223
+		b = fmt.Appendf(b, "ward %d bed %d, seen by nurse %x; ", x%7, x%31, x>>16)
+	}
+	return string(b[:450])
 }
 
 // quotation is what a route makes of a patient: about 600 bytes.

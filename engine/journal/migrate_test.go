@@ -25,13 +25,13 @@ func fixture(t *testing.T, j *journal.Disk) {
 	id := func(n int) message.ID { return message.ID("fixture").Child(fmt.Sprint(n)) }
 	var es []journal.Entry
 	for n := range 6 {
-		es = append(es, journal.Entry{Message: message.Message{ID: id(n), Time: at, Event: message.Create, Type: "application/fhir+json", Headers: map[string]string{"x": "y"}, Body: patient(n)}, Route: "patients",
+		es = append(es, journal.Entry{Message: message.Message{ID: id(n), Time: at, Event: message.Create, Type: "application/fhir+json", Headers: map[string]string{"x": "y"}, Body: was(n)}, Route: "patients",
 			Source: "openmrs.changes", Rules: "v1", Key: "Patient/1", Keys: map[string]string{"order": fmt.Sprint("ORD-", n)}, DedupeID: fmt.Sprint("sr/", n), Remember: 24 * time.Hour,
 			Status: journal.Received, CursorName: "patients", Cursor: fmt.Sprint(n), Marks: map[string]string{fmt.Sprint("open ", n): "1"}})
 	}
 	rs, err := j.Append(ctx, es)
 	must(t, err)
-	d := journal.Delivery{ID: id(10), Operation: "odoo.upsert", Label: "to", Type: "application/json", With: []byte(`{"model":"res.partner"}`), Body: quotation(1), Status: journal.Delivered, Attempts: 1, Answer: []byte(`{"id":7}`)}
+	d := journal.Delivery{ID: id(10), Operation: "odoo.upsert", Label: "to", Type: "application/json", With: []byte(`{"model":"res.partner"}`), Body: was(100), Status: journal.Delivered, Attempts: 1, Answer: []byte(`{"id":7}`)}
 	_, err = j.Resolve(ctx, journal.Resolution{Seq: rs[0].Seq, Rules: "v1", Status: journal.Delivered, Deliveries: []journal.Delivery{d}, Trace: []journal.Step{{Label: "jq", Outcome: "passed"}},
 		Tried: []journal.Attempt{{Number: 1, Time: at, Took: time.Millisecond, Status: journal.Delivered, Code: 200, Answer: d.Answer}}, Seen: []journal.SeenID{{Scope: "s", ID: "x", For: 100 * 365 * 24 * time.Hour}}})
 	must(t, err)
@@ -47,6 +47,11 @@ func fixture(t *testing.T, j *journal.Disk) {
 	must(t, j.Discard(ctx, rs[4].Seq, journal.Action{Time: at, Who: "wanjiru", What: "discard", Reason: "a test"}))
 	must(t, j.Edit(ctx, rs[5].Seq, []byte(`{"edited":true}`), "v1", journal.Action{Time: at, Who: "wanjiru", What: "edit"}))
 	must(t, j.SaveRules(ctx, journal.RuleSet{Version: "v1", Time: at, Files: map[string][]byte{"a.yaml": []byte("route: patients")}}))
+}
+
+// was is a body of the fixture. It must not change.
+func was(n int) []byte {
+	return fmt.Appendf(nil, `{"resourceType":"ServiceRequest","id":"%d","status":"active","intent":"order","code":{"coding":[{"system":"http://loinc.org","code":"718-%d"}]},"subject":{"reference":"Patient/1"}}`, n, n)
 }
 
 func must(t *testing.T, err error) {

@@ -32,8 +32,9 @@ func Compile(r *rule.Route, env Env) (*Plan, diag.List) {
 		Name: r.Name, Rules: env.Rules, Route: r, env: env,
 		labels: map[string]int{}, targets: map[string]*target{}, keys: map[string]expr.Template{},
 	}}
+	plain := c.env.Expr
 	c.head()
-	c.steps(r.Steps)
+	c.typedSteps(r.Steps, plain)
 	for _, t := range r.To {
 		c.deliver(t, nil)
 	}
@@ -77,7 +78,9 @@ func (c *compiler) head() {
 		c.errs.Add(e)
 	}
 	if r.Schema != nil {
-		p.schema = c.schema(r.Schema)
+		if p.schema = c.schema(r.Schema); p.schema != nil {
+			c.env.Expr = c.env.Expr.WithBody(expr.ShapeOf(p.schema.tree)) // until a step gives the body another shape
+		}
 	}
 	p.id = c.template(r.ID)
 	p.key = c.template(r.Key)

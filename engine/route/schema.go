@@ -10,14 +10,16 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"golang.org/x/text/language"
-	"golang.org/x/text/message"
+	xmessage "golang.org/x/text/message"
 
 	"github.com/njia-health/njia/engine/fault"
+	"github.com/njia-health/njia/engine/message"
 )
 
 // schema is a compiled JSON Schema.
 type schema struct {
 	name string
+	tree any // as message.Decode gives it
 	s    *jsonschema.Schema
 }
 
@@ -45,7 +47,11 @@ func compileSchema(name string, src []byte) (*schema, error) {
 	if err != nil {
 		return nil, errors.New(strings.ReplaceAll(err.Error(), url, name))
 	}
-	return &schema{name, s}, nil
+	tree, err := message.Decode(src)
+	if err != nil {
+		return nil, err
+	}
+	return &schema{name, tree, s}, nil
 }
 
 // validate names every path that does not fit, without the values: they may be patient data.
@@ -86,7 +92,7 @@ func pathOf(loc []string) string {
 	return "." + strings.Join(loc, ".")
 }
 
-var english = message.NewPrinter(language.English)
+var english = xmessage.NewPrinter(language.English)
 
 // reason is the library's text for kinds that say what is expected, and our own for those that would quote the value.
 func reason(e *jsonschema.ValidationError) string {

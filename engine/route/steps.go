@@ -20,6 +20,20 @@ func (c *compiler) steps(list []rule.Step) {
 	}
 }
 
+// typedSteps compiles the steps of a route: those before the first that can change the body know its schema, the others use
+// plain.
+func (c *compiler) typedSteps(list []rule.Step, plain *expr.Compiler) {
+	for i := range list {
+		s := &list[i]
+		keeps := s.When != nil || s.Set != nil || s.Dedupe != nil || s.Validate != nil || s.Tap != nil || s.Call != nil && s.Call.As != "body"
+		if !keeps || len(s.Rescue) > 0 {
+			c.env.Expr = plain
+		}
+		c.step(s)
+	}
+	c.env.Expr = plain
+}
+
 // step compiles one step, inside the handler of its rescue.
 func (c *compiler) step(s *rule.Step) {
 	outer := c.handler

@@ -15,6 +15,7 @@ import (
 type Options struct {
 	Root    string // the folder on disk that fsys is, for relative paths; "" for none
 	Shipped fs.FS  // packs that come with the program, a folder each; may be nil
+	NoTests bool   // leave the rule tests, and what they are given, alone: for running
 }
 
 // Load reads a rule set: all *.yaml, *.yml and *.jq in the folder and those below, and the files that they name. It reports
@@ -66,8 +67,11 @@ func build(s *shelf, o Options) (*Set, diag.List) {
 	slices.SortStableFunc(b.docs, func(x, y *document) int { return cmp.Compare(x.file, y.file) })
 	b.merge()
 	b.decode()
+	b.set.Version = version(s.kept) // what tests are given is not part of it
+	if !o.NoTests {
+		b.tests()
+	}
 	b.references()
-	b.set.Version = version(s.kept)
 	b.errs.Sort()
 	return b.set, b.errs
 }
@@ -98,10 +102,29 @@ func (b *builder) base(file string) string {
 	return filepath.Join(b.o.Root, filepath.FromSlash(path.Dir(file)))
 }
 
-// decode turns documents into the Set.
+// tests decodes the rule tests.
+func (b *builder) tests() {
+	r := &reader{open: b.open}
+	for _, d := range b.docs {
+		if d.kind != "test" {
+			continue
+		}
+		doc := r.doc(d.node, d.file, d.pack)
+		doc.also = d.also
+		t := r.test(doc)
+		t.Digest = b.digest(&t.Doc, nil)
+		b.set.Tests = append(b.set.Tests, t)
+	}
+	b.errs.Add(r.errs...)
+}
+
+// decode turns all other documents into the Set.
 func (b *builder) decode() {
 	r := &reader{open: b.open}
 	for _, d := range b.docs {
+		if d.kind == "test" {
+			continue
+		}
 		doc := r.doc(d.node, d.file, d.pack)
 		doc.also = d.also
 		switch d.kind {
@@ -122,10 +145,6 @@ func (b *builder) decode() {
 			m := r.mapDoc(doc)
 			m.Digest = b.digest(&m.Doc, m.Entries)
 			b.set.Maps = append(b.set.Maps, m)
-		case "test":
-			t := r.test(doc)
-			t.Digest = b.digest(&t.Doc, nil)
-			b.set.Tests = append(b.set.Tests, t)
 		}
 	}
 	b.errs.Add(r.errs...)
