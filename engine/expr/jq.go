@@ -107,7 +107,7 @@ func (c *Compiler) compileJQ(t Text, dir string, w Where, trace *jqTrace) (*jqCo
 	if q.Term == nil && q.Op == 0 {
 		return nil, diag.List{t.errorf(len(strings.TrimRight(t.Src, " \n")), 1, "the program ends too early").WithHint("after the last def comes what to run, such as a single .")}
 	}
-	l := &jqLoader{c: c, w: w, modules: map[string]*jqModule{}, data: map[string]any{}, tracing: trace}
+	l := &jqLoader{c: c, w: w, src: t.Src, modules: map[string]*jqModule{}, data: map[string]any{}, tracing: trace}
 	imported := l.imports(q, t, dir, nil)
 	places := l.check(q, t, imported, true)
 	if l.errs.Failed() {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -26,6 +27,8 @@ type jqLoader struct {
 	data    map[string]any       // by file
 	errs    diag.List
 	tracing *jqTrace // nil: the program runs as it is
+	src     string   // of the program
+	used    map[*gojq.FuncDef]bool
 }
 
 // jqModule is a module file.
@@ -237,11 +240,53 @@ func (l *jqLoader) LoadInitModules() ([]*gojq.Query, error) {
 
 // LoadModule gives a module that imports found.
 func (l *jqLoader) LoadModule(file string) (*gojq.Query, error) {
-	if m := l.modules[file]; m != nil {
-		return m.query, nil
+	m := l.modules[file]
+	if m == nil {
+		return nil, fmt.Errorf("there is no module %q", file)
 	}
-	return nil, fmt.Errorf("there is no module %q", file)
+	if l.used == nil {
+		l.used = l.reach()
+	}
+	q := *m.query
+	q.FuncDefs = nil
+	for _, f := range m.query.FuncDefs {
+		if l.used[f] {
+			q.FuncDefs = append(q.FuncDefs, f)
+		}
+	}
+	return &q, nil
 }
+
+// reach finds the definitions of modules that the program can need: those whose names stand in it, or in others that it can
+// need. The compiler keeps all that it is given, for every program anew, and modules are large where programs are small.
+func (l *jqLoader) reach() map[*gojq.FuncDef]bool {
+	words := map[string]bool{}
+	add := func(src string) {
+		for _, w := range jqName.FindAllString(src, -1) {
+			words[w] = true
+		}
+	}
+	add(l.src)
+	used := map[*gojq.FuncDef]bool{}
+	for more := true; more; {
+		more = false
+		for _, m := range l.modules {
+			if m == nil {
+				continue
+			}
+			for _, f := range m.query.FuncDefs {
+				if words[f.Name] && !used[f] {
+					used[f], more = true, true
+					add(f.String())
+				}
+			}
+		}
+	}
+	return used
+}
+
+// jqName is a name without the alias of its module.
+var jqName = regexp.MustCompile(`[A-Za-z_][A-Za-z0-9_]*`)
 
 // LoadJSON gives data that imports found.
 func (l *jqLoader) LoadJSON(file string) (any, error) {
