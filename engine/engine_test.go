@@ -764,3 +764,31 @@ to: b.make
 		t.Errorf("made %d times, want the call and the delivery once each", n)
 	}
 }
+
+// TestRetryOfASplitMessageMakesItsPartsOnce retries a message whose parts have gone on.
+func TestRetryOfASplitMessageMakesItsPartsOnce(t *testing.T) {
+	r := start(t, site+`route: r
+from: b.feed
+with: { name: r }
+steps:
+  - split: .items[]
+to: b.put
+`)
+	rep := r.accept("r", `{"items":[{"n":1},{"n":2},{"n":1}]}`)
+	r.ends(map[journal.Status]int{journal.Delivered: 4})
+	seq, err := r.j.Find(context.Background(), string(rep.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.e.Retry(context.Background(), seq, "eve", ""); err != nil {
+		t.Fatal(err)
+	}
+	r.until("it has run again", func() bool {
+		st, err := r.j.Story(context.Background(), seq)
+		return err == nil && st.Status == journal.Delivered && len(st.Actions) == 1
+	})
+	r.ends(map[journal.Status]int{journal.Delivered: 4})
+	if n := len(r.w.got("put")); n != 3 {
+		t.Errorf("%d parts were delivered, want 3", n)
+	}
+}

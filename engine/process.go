@@ -305,9 +305,20 @@ func (e *Engine) deliveries(ctx context.Context, it *item, ds []route.Delivery) 
 	return out, nil
 }
 
-// children makes entries of the parts of a message.
+// children makes entries of the parts of a message. Parts that an earlier run of it has made go on by themselves.
 func (e *Engine) children(it *item, plan *route.Plan, parts []route.Child) ([]journal.Entry, error) {
 	var out []journal.Entry
+	var made map[message.ID]bool
+	if it.rerun && len(parts) > 0 {
+		recs, err := e.j.Search(e.work, journal.Query{Parent: it.seq, Limit: 1 << 20})
+		if err != nil {
+			return nil, err
+		}
+		made = make(map[message.ID]bool, len(recs))
+		for _, r := range recs {
+			made[r.ID] = true
+		}
+	}
 	for _, c := range parts {
 		body, err := message.Encode(c.Body)
 		if err != nil {
@@ -316,6 +327,9 @@ func (e *Engine) children(it *item, plan *route.Plan, parts []route.Child) ([]jo
 		en := journal.Entry{
 			Message: message.Message{ID: it.id.Child(fmt.Sprintf("%s/%d/%s", c.Resume, c.N, digest(string(body)))), Time: time.Now(), Event: it.event, Headers: it.headers, Body: body, Type: "application/json"},
 			Route:   it.route, Source: it.source, Rules: it.rules, Key: it.key, Status: journal.Received, Parent: it.seq, Resume: c.Resume,
+		}
+		if made[en.Message.ID] {
+			continue
 		}
 		if len(c.Vars) > 0 {
 			if en.Vars, err = message.Encode(c.Vars); err != nil {

@@ -254,6 +254,7 @@ func (l *jqLoader) LoadModule(file string) (*gojq.Query, error) {
 			q.FuncDefs = append(q.FuncDefs, f)
 		}
 	}
+	m.query = &q // the rest is not kept in memory either
 	return &q, nil
 }
 
