@@ -235,6 +235,7 @@ func (e *Engine) send(ctx context.Context, it *item, set *Set, plan *route.Plan,
 				return a, nil, true
 			}
 			if errors.Is(err, errParked) {
+				d.Due = time.Time{} // it is woken when the system is worth a try
 				return a, nil, true
 			}
 		}

@@ -190,6 +190,7 @@ func (e *Engine) housekeep(ctx context.Context) {
 	if s == nil {
 		return
 	}
+	e.tidy()
 	var r rule.Retention // without one, what is kept is kept for ever; ids whose time is over still go
 	if s.Rules.Engine != nil {
 		r = s.Rules.Engine.Retention

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -790,5 +792,39 @@ to: b.put
 	r.ends(map[journal.Status]int{journal.Delivered: 4})
 	if n := len(r.w.got("put")); n != 3 {
 		t.Errorf("%d parts were delivered, want 3", n)
+	}
+}
+
+// TestWaitingForASystemTakesNoProcessor counts how often messages that wait for a down system are looked at.
+func TestWaitingForASystemTakesNoProcessor(t *testing.T) {
+	var events atomic.Int64
+	r := start(t, strings.Replace(site, "probe: 20ms..50ms", "probe: 1h..1h", 1)+`route: r
+from: b.feed
+with: { name: r }
+retry: { backoff: 1ms..1ms }
+to: a.put
+`, func(o *engine.Options) { o.Observe = func(engine.Event) { events.Add(1) } })
+	r.w.mu.Lock()
+	r.w.answer = func(string, message.Message) (message.Message, error) {
+		return message.Message{}, fault.New(fault.Transient, "connection refused")
+	}
+	r.w.mu.Unlock()
+	for i := range 20 {
+		r.accept("r", fmt.Sprint(i))
+	}
+	r.until("all wait for the system", func() bool {
+		st, err := r.e.Status(context.Background())
+		return err == nil && slices.ContainsFunc(st.Systems, func(s engine.SystemStatus) bool { return s.Name == "a" && s.Waiting == 20 })
+	})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	n := events.Load()
+	time.Sleep(200 * time.Millisecond)
+	runtime.ReadMemStats(&after)
+	if d := events.Load() - n; d != 0 {
+		t.Errorf("%d things happened while all should wait", d)
+	}
+	if d := after.Mallocs - before.Mallocs; d > 20000 {
+		t.Errorf("%d allocations in 200 ms of waiting: it spins", d)
 	}
 }

@@ -76,6 +76,7 @@ func (e *Engine) Reload(ctx context.Context, s *Set) error {
 		e.startSources(s)
 		e.log.Info("rules loaded", "rules", s.Version, "changed", r.Changed)
 		e.releaseHeld(ctx, old, s)
+		e.tidy()
 	}
 	e.mu.Lock()
 	e.last = r

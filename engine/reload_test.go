@@ -184,3 +184,33 @@ func write(t *testing.T, path, text string) {
 		t.Fatal(err)
 	}
 }
+
+// TestASystemThatIsGoneIsClosed takes a system out of the rules, with and without messages that still need it.
+func TestASystemThatIsGoneIsClosed(t *testing.T) {
+	with := site + "route: r\nfrom: b.feed\nwith: { name: r }\nretry: { backoff: 5ms..5ms }\nto: a.put\n"
+	without := strings.Replace(site, "system: a\nadapter: probe\nbreaker: { after: 3, probe: 20ms..50ms }\n---\n", "", 1) + "route: r\nfrom: b.feed\nwith: { name: r }\nto: b.put\n"
+	r := start(t, with)
+	closed := func() int { r.w.mu.Lock(); defer r.w.mu.Unlock(); return r.w.closed }
+	r.w.mu.Lock()
+	r.w.hold = make(chan struct{})
+	r.w.mu.Unlock()
+	r.accept("r", `1`)
+	r.until("it is under way", func() bool { r.w.mu.Lock(); defer r.w.mu.Unlock(); return r.w.active == 1 })
+	if err := r.e.Reload(context.Background(), r.mustLoad(without)); err != nil {
+		t.Fatal(err)
+	}
+	if n := closed(); n != 0 {
+		t.Fatalf("%d systems were closed while a message is on its way to one", n)
+	}
+	close(r.w.hold)
+	r.ends(map[journal.Status]int{journal.Delivered: 1})
+	r.w.mu.Lock()
+	r.w.hold = nil
+	r.w.mu.Unlock()
+	if err := r.e.Reload(context.Background(), r.mustLoad(without+"# again\n")); err != nil {
+		t.Fatal(err)
+	}
+	r.until("the system that is gone is closed", func() bool { return closed() == 1 })
+	r.accept("r", `2`)
+	r.ends(map[journal.Status]int{journal.Delivered: 2})
+}
