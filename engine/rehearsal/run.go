@@ -138,7 +138,7 @@ func (s *stage) turn(ctx context.Context, t *rule.Turn, n int) performance {
 	var p performance
 	if !t.Given.HasBody {
 		for _, a := range append([]*actor(nil), s.open...) {
-			if !a.due.After(s.now) && a.status != journal.Held {
+			if !a.due.After(s.now) && a.status != journal.Held && !s.behindOf(a) {
 				s.act(ctx, h, a, &p)
 			}
 		}
@@ -207,6 +207,19 @@ func (s *stage) writes(operation string) bool {
 func (s *stage) behind(key string) bool {
 	for _, o := range s.open {
 		if o.key == key && (o.status != journal.Held || !s.plan.PassHeld) {
+			return true
+		}
+	}
+	return false
+}
+
+// behindOf says whether an earlier message of its key keeps an open one waiting.
+func (s *stage) behindOf(a *actor) bool {
+	for _, o := range s.open {
+		if o == a || !s.plan.Strict || a.key == "" {
+			return false
+		}
+		if o.key == a.key && (o.status != journal.Held || !s.plan.PassHeld) {
 			return true
 		}
 	}
