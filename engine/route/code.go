@@ -104,6 +104,7 @@ func (r *run) start() *fault.Error {
 		r.pc = at
 		r.setBody(in.Gate.Body)
 		r.scope.Vars = in.Gate.Vars
+		r.out.Seen = append(r.out.Seen, in.Gate.Seen...)
 		for _, d := range in.Gate.Deliveries {
 			r.out.Deliveries = append(r.out.Deliveries, Delivery{Label: d.Label, Operation: d.Operation, Type: d.Type, With: d.With, Body: d.Body})
 		}

@@ -215,6 +215,7 @@ type Gate struct {
 	Body       any            `json:"body"`
 	Vars       map[string]any `json:"vars,omitempty"`
 	Deliveries []GateDelivery `json:"deliveries,omitempty"` // made before the gate; they leave when the run has ended
+	Seen       []SeenID       `json:"seen,omitempty"`       // of dedupe steps before the gate
 	Looks      int            `json:"looks"`
 }
 

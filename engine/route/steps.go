@@ -308,7 +308,8 @@ func (c *compiler) waitStep(s *rule.Step) func(context.Context, *run) (next, err
 		for _, d := range r.out.Deliveries {
 			g.Deliveries = append(g.Deliveries, GateDelivery{Label: d.Label, Operation: d.Operation, Type: d.Type, With: d.With, Body: d.Body})
 		}
-		r.out.Deliveries, r.out.Gate = nil, g
+		g.Seen = r.out.Seen
+		r.out.Deliveries, r.out.Seen, r.out.Gate = nil, nil, g
 		return endWaiting, nil
 	}
 }
