@@ -12,19 +12,21 @@ import (
 // ErrBusy says that the message is being worked on at this moment.
 var ErrBusy = errors.New("the message is being worked on at this moment; try again in a few seconds")
 
-// rest waits a moment for a message that is being worked on.
-func (e *Engine) rest(ctx context.Context, seq journal.Seq) error {
-	for deadline := time.Now().Add(2 * time.Second); e.sched.busy(seq); {
+// take waits a moment for a message that is being worked on, and keeps it from being begun again.
+func (e *Engine) take(ctx context.Context, seq journal.Seq) (*item, error) {
+	for deadline := time.Now().Add(2 * time.Second); ; {
+		if it, ok := e.sched.take(seq); ok {
+			return it, nil
+		}
 		if time.Now().After(deadline) {
-			return ErrBusy
+			return nil, ErrBusy
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil, ctx.Err()
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
-	return nil
 }
 
 // Retry runs a message again, under the present rules. What was delivered is not sent again.
@@ -46,32 +48,37 @@ func (e *Engine) Edit(ctx context.Context, seq journal.Seq, body []byte, who, re
 // byItself is who acts when nobody does.
 const byItself = "njia"
 
-// again does something to a message in the journal, and takes it up anew. confirmed says that a person wants it.
+// again does something to a message in the journal, and takes it up anew, in its old place. confirmed says that a person wants it.
 func (e *Engine) again(ctx context.Context, seq journal.Seq, confirmed bool, change func() error) error {
-	if err := e.rest(ctx, seq); err != nil {
+	old, err := e.take(ctx, seq)
+	if err != nil {
 		return err
 	}
 	if err := e.wrote(change()); err != nil {
+		e.sched.giveBack(old)
 		return err
 	}
-	e.sched.remove(seq)
 	st, err := e.j.Story(ctx, seq)
 	if err != nil {
+		e.sched.giveBack(old)
 		return fmt.Errorf("reading message %d: %w", seq, err)
 	}
 	e.takeUp(ctx, st.Record, confirmed)
+	e.sched.forget(old)
 	return nil
 }
 
 // Discard ends a message for good. The reason is kept.
 func (e *Engine) Discard(ctx context.Context, seq journal.Seq, who, reason string) error {
-	if err := e.rest(ctx, seq); err != nil {
+	old, err := e.take(ctx, seq)
+	if err != nil {
 		return err
 	}
 	if err := e.wrote(e.j.Discard(ctx, seq, journal.Action{Time: time.Now(), Who: who, What: "discard", Seq: seq, Reason: reason})); err != nil {
+		e.sched.giveBack(old)
 		return err
 	}
-	e.sched.remove(seq)
+	e.sched.forget(old)
 	return nil
 }
 

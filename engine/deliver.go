@@ -186,7 +186,7 @@ func (e *Engine) refused(ctx context.Context, it *item, plan *route.Plan, parts 
 	if err == nil {
 		var rs []journal.Receipt
 		if rs, err = e.j.Append(ctx, es); err == nil {
-			e.take(it, plan, es, rs)
+			e.takeParts(it, plan, es, rs)
 			return
 		}
 	}
@@ -203,7 +203,7 @@ func (e *Engine) tell(ctx context.Context, it *item, plan *route.Plan, a journal
 	es := []journal.Entry{e.alert(it, label, f)}
 	rs, err := e.j.Append(ctx, es)
 	if e.wrote(err) == nil {
-		e.take(it, plan, es, rs)
+		e.takeParts(it, plan, es, rs)
 	}
 }
 

@@ -42,6 +42,7 @@ func (h *host) Seen(ctx context.Context, scope, id string) (bool, error) {
 // Call asks a system, or the record.
 func (h *host) Call(ctx context.Context, c route.Call) (message.Message, error) {
 	e := h.e
+	h.parked = ""
 	conn, op, err := e.operation(ctx, h.set, c.Operation)
 	if err != nil {
 		return message.Message{}, err

@@ -270,7 +270,7 @@ func (in *inbox) took(plan *route.Plan, en journal.Entry, adm route.Admission, r
 			es := []journal.Entry{e.alert(it, label, en.Failure)}
 			rs, err := e.j.Append(e.work, es)
 			if e.wrote(err) == nil {
-				e.take(it, plan, es, rs)
+				e.takeParts(it, plan, es, rs)
 			}
 		}
 	}

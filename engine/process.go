@@ -36,6 +36,9 @@ func (e *Engine) process(it *item) {
 		e.recheckAt(it.seq, f.due) // the scheduler forgets what nothing waits behind
 	}
 	e.sched.done(it, f)
+	if f.hold && it.rules != e.current.Load().Version {
+		e.releaseCured(e.work, it.seq, it.rules)
+	}
 }
 
 // hasMap says whether the present rules have a map of that name.
@@ -77,6 +80,9 @@ func (e *Engine) work1(ctx context.Context, it *item) (f fate) {
 	out := plan.Run(ctx, h, in)
 	if ctx.Err() != nil && out.Status == route.Failed {
 		return fate{status: it.status} // the engine stops: as if it had not begun
+	}
+	if out.Status != route.Failed || out.System != h.parked {
+		h.parked = "" // a rescue took over
 	}
 	if it.waiter != nil && plan.Replies() && h.parked == "" && (out.Status != route.Failed || plan.Policy(out.Err).Do != route.DoRetry) {
 		e.reply(ctx, it, plan, in, out)
@@ -126,6 +132,7 @@ func (e *Engine) version(ctx context.Context, v string) (*Set, error) {
 
 // input gathers what a run starts with.
 func (e *Engine) input(ctx context.Context, it *item, plan *route.Plan) (route.Input, error) {
+	it.gate = nil
 	in := route.Input{Source: it.source, Engine: e.name(), Attempt: it.attempts + 1, Resume: it.resume, Body: it.parsed, Parsed: it.isParsed,
 		Message: message.Message{ID: it.id, Time: it.received, Event: it.event, Type: it.typ, Headers: it.headers, Body: it.body}}
 	if it.body == nil && !it.isParsed || it.gated {
@@ -139,7 +146,7 @@ func (e *Engine) input(ctx context.Context, it *item, plan *route.Plan) (route.I
 			if err := decodeGate(gate, &g); err != nil {
 				return in, fault.As(fault.Bug, err)
 			}
-			in.Gate = &g
+			in.Gate, it.gate = &g, gate
 		}
 	}
 	if len(it.vars) > 0 {
@@ -354,8 +361,8 @@ func (e *Engine) children(it *item, plan *route.Plan, parts []route.Child) ([]jo
 	return out, nil
 }
 
-// take puts the accepted parts of a message into memory.
-func (e *Engine) take(it *item, plan *route.Plan, es []journal.Entry, rs []journal.Receipt) {
+// takeParts puts the accepted parts of a message into memory.
+func (e *Engine) takeParts(it *item, plan *route.Plan, es []journal.Entry, rs []journal.Receipt) {
 	for i, r := range rs {
 		en := es[i]
 		e.metrics.received.WithLabelValues(it.route).Inc()
@@ -365,7 +372,7 @@ func (e *Engine) take(it *item, plan *route.Plan, es []journal.Entry, rs []journ
 			continue
 		}
 		child := itemOf(en, r)
-		child.order = it.order
+		child.place = append(slices.Clone(it.place), r.Seq)
 		if r.Status == journal.Held {
 			child.state = blocked
 			if !plan.Strict || plan.PassHeld {
@@ -392,7 +399,7 @@ func (e *Engine) keep(ctx context.Context, it *item, r journal.Resolution, f fat
 	if len(receipts) > 0 {
 		_, plan, err := e.plan(ctx, it)
 		if err == nil {
-			e.take(it, plan, r.Children, receipts)
+			e.takeParts(it, plan, r.Children, receipts)
 		}
 	}
 	return f
@@ -419,7 +426,7 @@ func (e *Engine) fail(ctx context.Context, it *item, plan *route.Plan, out route
 	f := out.Err
 	r := journal.Resolution{Seq: it.seq, Rules: it.rules, Failure: f, System: out.System, Attempts: it.attempts, Since: it.since, Trace: trace(out.Trace)}
 	if parked != "" {
-		r.Status, r.System = journal.Retrying, parked
+		r.Status, r.System, r.Gate = journal.Retrying, parked, it.gate
 		it.rerun = true
 		return e.keep(ctx, it, r, fate{status: journal.Retrying})
 	}
@@ -450,7 +457,7 @@ func (e *Engine) fail(ctx context.Context, it *item, plan *route.Plan, out route
 			next = fate{status: journal.Dead, ended: true}
 			break
 		}
-		r.Status, r.Due = journal.Retrying, due
+		r.Status, r.Due, r.Gate = journal.Retrying, due, it.gate // a gate has its own time
 		next = fate{status: journal.Retrying, due: due}
 	case route.DoDeadLetter:
 		r.Status = journal.Dead

@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/njia-health/njia/engine/fault"
@@ -17,39 +19,59 @@ const page = 2000
 // resume takes up the open messages that an earlier life of the engine left.
 func (e *Engine) resume(ctx context.Context) error {
 	after, n := journal.Seq(0), 0
-	for {
-		recs, err := e.j.Open(ctx, after, page)
-		if err != nil {
-			return fmt.Errorf("reading the open messages: %w", err)
+	err := e.sched.load(func() error {
+		for {
+			recs, err := e.j.Open(ctx, after, page)
+			if err != nil {
+				return fmt.Errorf("reading the open messages: %w", err)
+			}
+			for _, r := range recs {
+				e.takeUp(ctx, r, false)
+				after = r.Seq
+			}
+			n += len(recs)
+			if len(recs) < page {
+				return nil
+			}
 		}
-		for _, r := range recs {
-			e.takeUp(ctx, r, false)
-			after = r.Seq
-		}
-		n += len(recs)
-		if len(recs) < page {
-			break
-		}
-	}
+	})
 	if n > 0 {
 		e.log.InfoContext(ctx, "open messages taken up", "messages", n)
 	}
-	return nil
+	return err
+}
+
+// place gives where a part of a message stands in its lane: behind the numbers of the messages that it is a part of.
+func (e *Engine) place(ctx context.Context, seq, parent journal.Seq) []journal.Seq {
+	out := []journal.Seq{seq}
+	for parent != 0 {
+		out = append(out, parent)
+		recs, err := e.j.Search(ctx, journal.Query{ID: strconv.FormatInt(int64(parent), 10), Limit: 100})
+		if err != nil {
+			break
+		}
+		above := journal.Seq(0) // it may be forgotten already
+		for _, r := range recs {
+			if r.Seq == parent {
+				above = r.Parent
+			}
+		}
+		parent = above
+	}
+	slices.Reverse(out)
+	return out
 }
 
 // takeUp puts an open message into memory.
 func (e *Engine) takeUp(ctx context.Context, r journal.Record, confirmed bool) {
 	it := &item{seq: r.Seq, id: r.ID, route: r.Route, source: r.Source, rules: r.Rules, key: r.Key, event: r.Event, typ: r.Type, headers: r.Headers,
 		received: r.Received, status: r.Status, attempts: r.Attempts, since: r.Since, parent: r.Parent, resume: r.Resume, vars: r.Vars, rerun: true, gated: true, confirmed: confirmed}
-	if r.Parent != 0 {
-		it.order = r.Parent
+	if r.Parent != 0 && r.Key != "" {
+		it.place = e.place(ctx, r.Seq, r.Parent)
 	}
 	strict, pass := true, false
 	if _, p, err := e.plan(ctx, it); err == nil {
 		strict, pass = p.Strict, p.PassHeld
-	}
-	if r.Resume != "" && r.Key == "" {
-		strict = false
 	}
 	if r.Status == journal.Held {
 		if !strict || pass || r.Key == "" {
@@ -90,6 +112,9 @@ func (e *Engine) recheckAt(seq journal.Seq, due time.Time) {
 		e.mu.Lock()
 		stopping := e.stopping
 		e.mu.Unlock()
+		if st, err := e.j.Story(e.work, seq); err != nil || st.Status != journal.Held || st.Due.IsZero() || st.Due.After(time.Now()) {
+			return // somebody has done something about it meanwhile
+		}
 		if !stopping {
 			_ = e.release(e.work, seq, "", journal.Action{Time: time.Now(), Who: byItself, What: "recheck"})
 		}
@@ -149,10 +174,7 @@ func open(ds []journal.Delivery) bool {
 // whose route failed and has changed.
 func (e *Engine) releaseHeld(ctx context.Context, old, s *Set) {
 	was, is := digests(old.Rules.Routes, routeDoc), digests(s.Rules.Routes, routeDoc)
-	maps := map[string]*rule.Map{}
-	for _, m := range s.Rules.Maps {
-		maps[m.Name] = m
-	}
+	maps := mapsOf(s)
 	before := journal.Seq(0)
 	var release []journal.Seq
 	for {
@@ -180,6 +202,31 @@ func (e *Engine) releaseHeld(ctx context.Context, old, s *Set) {
 	if len(release) > 0 {
 		e.log.InfoContext(ctx, "held messages released", "messages", len(release))
 	}
+}
+
+// releaseCured lets go a message that was held under older rules, where the present ones have the cure: it came before the
+// message was held.
+func (e *Engine) releaseCured(ctx context.Context, seq journal.Seq, rules string) {
+	s := e.current.Load()
+	old, err := e.version(ctx, rules)
+	if err != nil {
+		return
+	}
+	st, err := e.j.Story(ctx, seq)
+	if err != nil || st.Status != journal.Held || !cured(st.Record, digests(old.Rules.Routes, routeDoc), digests(s.Rules.Routes, routeDoc), mapsOf(s)) {
+		return
+	}
+	if err := e.release(ctx, seq, s.Version, journal.Action{Time: time.Now(), Who: byItself, What: "release", Seq: seq, Reason: "rules " + s.Version}); err != nil && ctx.Err() == nil {
+		e.log.WarnContext(ctx, "a held message could not be released", "message", seq, "err", err)
+	}
+}
+
+func mapsOf(s *Set) map[string]*rule.Map {
+	out := make(map[string]*rule.Map, len(s.Rules.Maps))
+	for _, m := range s.Rules.Maps {
+		out[m.Name] = m
+	}
+	return out
 }
 
 func routeDoc(r *rule.Route) rule.Doc { return r.Doc }

@@ -15,7 +15,7 @@ import (
 // scheduler's lock guards it.
 type item struct {
 	seq      journal.Seq
-	order    journal.Seq // place in its lane: a part of a message stands where the message stood
+	place    []journal.Seq // in its lane: the message's number, behind those of the messages that it is a part of
 	id       message.ID
 	route    string
 	source   string
@@ -39,11 +39,13 @@ type item struct {
 	resolved   bool               // its run has come to deliveries; they are what is left to do
 	rerun      bool               // it ran before: some deliveries may have been made
 	gated      bool
-	confirmed  bool // a person has said: ask again what may have been done
+	gate       []byte // state of the gate that the present run began at
+	confirmed  bool   // a person has said: ask again what may have been done
 
 	state  itemState
-	gone   bool // ended by a person while it was waiting
+	gone   bool // it has ended, or another item is in its place
 	again  bool // woken while it ran
+	taken  bool // in a person's hands: it does not begin
 	lane   *lane
 	timer  *time.Timer
 	probe  *connection // it is the one that tries whether a system is back
@@ -69,7 +71,6 @@ type lane struct {
 type queue struct {
 	ready   []*item
 	running int
-	open    int
 }
 
 // scheduler decides which message is worked on next.
@@ -81,6 +82,7 @@ type scheduler struct {
 	items   map[journal.Seq]*item
 	lanes   map[string]*lane
 	queues  map[string]*queue
+	loading bool // what an earlier life left is being taken up: nothing begins until its order is known
 	stopped bool
 	active  sync.WaitGroup
 }
@@ -99,17 +101,18 @@ func (s *scheduler) queue(route string) *queue {
 	return q
 }
 
-// add takes a message up. strict puts it in its key's lane. An item with a due time waits for it.
+// add takes a message up. strict puts it in its key's lane. An item with a due time waits for it. One that was taken gives its
+// place to the new one.
 func (s *scheduler) add(it *item, strict bool, due time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.items[it.seq] != nil || s.stopped {
+	old := s.items[it.seq]
+	if old != nil && !old.taken || s.stopped {
 		return
 	}
 	s.items[it.seq] = it
-	s.queue(it.route).open++
-	if it.order == 0 {
-		it.order = it.seq
+	if it.place == nil {
+		it.place = []journal.Seq{it.seq}
 	}
 	if strict && it.key != "" {
 		name := it.route + "\x00" + it.key
@@ -119,14 +122,14 @@ func (s *scheduler) add(it *item, strict bool, due time.Time) {
 			s.lanes[name] = l
 		}
 		it.lane = l
-		i := sort.Search(len(l.items), func(i int) bool {
-			o := l.items[i]
-			return o.order > it.order || o.order == it.order && o.seq > it.seq
-		})
+		i := sort.Search(len(l.items), func(i int) bool { return slices.Compare(l.items[i].place, it.place) > 0 })
 		if i == 0 && len(l.items) > 0 && (l.items[0].state == running || l.items[0].state == ready) {
 			i = 1 // what is under way stays first
 		}
 		l.items = slices.Insert(l.items, i, it)
+	}
+	if old != nil {
+		s.drop(old)
 	}
 	if it.state == blocked {
 		return
@@ -140,12 +143,15 @@ func (s *scheduler) add(it *item, strict bool, due time.Time) {
 
 // offer makes it ready if it is the first of its lane. The lock is held.
 func (s *scheduler) offer(it *item) {
-	if it.state != waiting || it.gone || it.lane != nil && it.lane.items[0] != it {
+	if it.state != waiting || it.gone || it.taken || it.lane != nil && it.lane.items[0] != it {
 		return
 	}
 	if it.timer != nil {
 		it.timer.Stop()
 		it.timer = nil
+	}
+	if s.loading {
+		return
 	}
 	it.state = ready
 	q := s.queue(it.route)
@@ -163,6 +169,10 @@ func (s *scheduler) dispatch(q *queue) {
 			q.ready = nil
 		}
 		if it.gone {
+			continue
+		}
+		if it.taken {
+			it.state = waiting
 			continue
 		}
 		it.state = running
@@ -241,7 +251,6 @@ func (s *scheduler) drop(it *item) {
 	it.gone = true
 	if s.items[it.seq] == it {
 		delete(s.items, it.seq)
-		s.queue(it.route).open--
 	}
 	if it.timer != nil {
 		it.timer.Stop()
@@ -261,27 +270,65 @@ func (s *scheduler) drop(it *item) {
 	s.offer(l.items[0])
 }
 
-// remove ends an item that a person ended. One that runs learns of it at its next write.
-func (s *scheduler) remove(seq journal.Seq) {
+// take keeps a message from being begun until it is added anew or given back; its place in its lane stays taken. ok false: it is
+// being worked on at this moment, or is in somebody else's hands. The item is nil where the message is not in memory.
+func (s *scheduler) take(seq journal.Seq) (it *item, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	it := s.items[seq]
+	it = s.items[seq]
+	if it == nil {
+		return nil, true
+	}
+	if it.state == running || it.taken {
+		return nil, false
+	}
+	it.taken = true
+	return it, true
+}
+
+// giveBack lets a taken item go on as it was.
+func (s *scheduler) giveBack(it *item) {
 	if it == nil {
 		return
 	}
-	if it.state == running {
-		it.gone = true
-		return
-	}
-	s.drop(it)
-}
-
-// busy says whether a message is being worked on at this moment.
-func (s *scheduler) busy(seq journal.Seq) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	it := s.items[seq]
-	return it != nil && it.state == running
+	it.taken = false
+	s.offer(it)
+}
+
+// forget drops a taken item, unless another has its place already.
+func (s *scheduler) forget(it *item) {
+	if it == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !it.gone {
+		s.drop(it)
+	}
+}
+
+// load lets f take up messages before any of them begins, and then begins with the oldest.
+func (s *scheduler) load(f func() error) error {
+	s.mu.Lock()
+	s.loading = true
+	s.mu.Unlock()
+	err := f()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.loading = false
+	var all []*item
+	for _, it := range s.items {
+		if it.timer == nil {
+			all = append(all, it)
+		}
+	}
+	slices.SortFunc(all, func(a, b *item) int { return slices.Compare(a.place, b.place) })
+	for _, it := range all {
+		s.offer(it)
+	}
+	return err
 }
 
 // behind says whether a message of that key must wait for an earlier one.
