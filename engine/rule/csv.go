@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -166,7 +167,7 @@ func (t *table) row() bool {
 		return true // a spreadsheet's empty row
 	}
 	if max(t.from, t.to) >= len(row) || len(row) > t.columns {
-		t.fault(line, "this row has %d columns, the header has %d", len(row), t.columns).Hint = "put a value with the separator in it into quotes"
+		t.fault(line, "this row has %s, the header has %d", one(len(row)), t.columns).Hint = "put a value with the separator in it into quotes"
 		return true
 	}
 	code, value := strings.TrimSpace(row[t.from]), strings.TrimSpace(row[t.to])
@@ -202,4 +203,12 @@ func (t *table) broken(err error) {
 	if pe.StartLine > 0 && errors.Is(pe.Err, csv.ErrQuote) {
 		e.Pos.Line = pe.StartLine
 	}
+}
+
+// one is a number of columns in words.
+func one(columns int) string {
+	if columns == 1 {
+		return "1 column"
+	}
+	return strconv.Itoa(columns) + " columns"
 }

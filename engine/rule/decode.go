@@ -126,6 +126,30 @@ func (r *reader) template(n *bind.Node, what string) *bind.Node {
 	return n
 }
 
+// bare reports a path that stands outside ${…}, where it would be the same text for every message.
+func (r *reader) bare(n *bind.Node, what string) bool {
+	if n == nil || n.Kind != bind.String || !barePath.MatchString(n.Text) {
+		return false
+	}
+	path := n.Text
+	if path[0] == '.' {
+		path = "body" + path
+	}
+	r.at(n, "%s is %q for every message: an expression in text stands in ${…}", what, n.Text).Hint = "write ${" + path + "}, with quotes where there are braces around"
+	return true
+}
+
+// barePath is a path as people write it who forget the ${…} around it, in expr or jq.
+var barePath = regexp.MustCompile(`^(body|headers|meta|vars|settings)?[.\[][\w.\[\]"'?-]+$`)
+
+// varies reports text that is the same for every message, where that makes all of them one. why says what that does.
+func (r *reader) varies(n *bind.Node, what, why string) {
+	if n == nil || n.Kind == bind.Map || n.Kind == bind.List || n.Kind == bind.Null || r.bare(n, what) || strings.Contains(strings.ReplaceAll(n.Text, "$${", ""), "${") {
+		return
+	}
+	r.at(n, "%s is the same for every message, so %s", what, why).Hint = "write ${…}, such as ${body.id}"
+}
+
 // said is n, or nil where nothing stands behind the key.
 func said(n *bind.Node) *bind.Node {
 	if n == nil || n.Kind == bind.Null {
@@ -180,7 +204,13 @@ func (r *reader) system(d Doc) *System {
 	}
 	s.Settings = rest
 	into(r, n.Get("limits"), "limits", &s.Limits)
+	if s.Limits.Concurrency < 0 {
+		r.at(n.Get("limits").Get("concurrency"), "limits.concurrency is one or more, this is %d", s.Limits.Concurrency).Hint = "without it, 16 requests at once; to send nothing, njia systems pause NAME"
+	}
 	into(r, n.Get("breaker"), "breaker", &s.Breaker)
+	if s.Breaker.After < 0 {
+		r.at(n.Get("breaker").Get("after"), "breaker.after is one or more, this is %d", s.Breaker.After).Hint = "without it, 5 failures in a row"
+	}
 	s.Retry = r.retry(n.Get("retry"))
 	s.Answers = r.answers(n.Get("answers"))
 	into(r, n.Get("enabled"), "enabled", &s.Enabled)

@@ -16,6 +16,8 @@ func (r *reader) route(d Doc) *Route {
 		rt.When = nil
 	}
 	rt.ID, rt.Key = r.template(rt.ID, "id"), r.template(rt.Key, "key")
+	r.varies(rt.ID, "id", "all but the first would end as duplicate")
+	r.bare(rt.Key, "key")
 	if rt.With != nil && rt.With.Kind != bind.Map {
 		if rt.With.Kind != bind.Null {
 			r.at(rt.With, "with is a map of the source's settings, this is %s", describe(rt.With))
@@ -31,6 +33,11 @@ func (r *reader) route(d Doc) *Route {
 	if rt.Keys != nil && rt.Keys.Kind != bind.Map {
 		r.at(rt.Keys, "keys is a map of names to ${…}, this is %s", rt.Keys.Kind)
 		rt.Keys = nil
+	}
+	if rt.Keys != nil {
+		for i, k := range rt.Keys.Keys {
+			r.bare(rt.Keys.Items[i], k.Name)
+		}
 	}
 	into(r, n.Get("remember"), "remember", &rt.Remember)
 	into(r, n.Get("expire"), "expire", &rt.Expire)

@@ -184,6 +184,7 @@ func (r *reader) dedupe(n *bind.Node) *Dedupe {
 	}
 	into(r, n, "dedupe", &d)
 	r.positive(n.Get("for"), "for", d.For)
+	r.varies(d.By, "by", "all but the first would end as duplicate")
 	return &Dedupe{By: d.By, For: d.For}
 }
 

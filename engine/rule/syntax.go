@@ -145,6 +145,9 @@ func colon(m mistake) (diag.Error, bool) {
 		if m.belowBlock() {
 			return m.here("this is neither key: value nor indented like the text block above").WithHint("indent it like the lines of the block"), true
 		}
+		if conflict.MatchString(m.at.lines[m.line-1]) {
+			return m.unmerged(), true
+		}
 		return m.here("there is no colon after this, and it is no part of what stands above").WithHint("write key: value, with a space after the colon"), true
 	}
 	before := m.all[:len(m.all)-len(m.rest)]
@@ -174,6 +177,9 @@ func colon(m mistake) (diag.Error, bool) {
 		}
 		l := m.at.lines[m.line-1]
 		m.col = utf8.RuneCountInString(l) - utf8.RuneCountInString(strings.TrimLeft(l, " ")) + 1
+		if conflict.MatchString(l) {
+			return m.unmerged(), true
+		}
 		e := m.here("there is no colon in this line")
 		e.Len = utf8.RuneCountInString(strings.TrimSpace(l))
 		return e.WithHint("write key: value, with a space after the colon"), true
@@ -186,6 +192,14 @@ func colon(m mistake) (diag.Error, bool) {
 	return m.here("this key is indented below a line that has its value already").
 		WithHint("indent it like the keys above, or take away the value above"), true
 }
+
+// unmerged says that two versions of the file stand in each other.
+func (m mistake) unmerged() diag.Error {
+	return m.here("this is the mark of a merge that was not finished").WithHint("keep one of the two sides, and take the lines with <<<<<<<, ======= and >>>>>>> away")
+}
+
+// conflict is a mark that git leaves in a file.
+var conflict = regexp.MustCompile(`^(<{7}|={7}|>{7})( |$)`)
 
 // blockHeader ends a line below which a text block stands.
 var blockHeader = regexp.MustCompile(`(^|[:-] +|\S +)[|>][-+0-9]*\s*(#.*)?$`)
