@@ -21,6 +21,8 @@ func guardErrorText(err error) string {
 		return "a number is too large to calculate with"
 	case strings.Contains(m, "no such overload"):
 		return "an operator or function got a kind of value that it does not take"
+	case strings.Contains(m, "unsupported index"):
+		return "a field is read of a list; say of which one, as in list[0].field, or ask list.exists(x, x.field == …)"
 	case strings.Contains(m, "timestamp"), strings.Contains(m, "duration"):
 		return "this is no valid time or duration; use date(…)"
 	case strings.Contains(m, "type conversion"), strings.Contains(m, "strconv"), strings.Contains(m, "unable to parse"):

@@ -87,6 +87,9 @@ func unknownName(t Text, offset int, name string, w Where, more []string) diag.E
 	case (bare == "meta" || bare == "vars") && w == InAnswer:
 		e.Text, e.Hint = bare+" is not known in answers: they judge what the system said", "one of: body, headers, status, settings"
 		return e
+	case bare == "null" || bare == "None" || bare == "undefined":
+		e.Text, e.Hint = name+" is called nil in ${…}", "as in ${body.site == nil ? 'none' : body.site}, or ${body.site ?? 'none'}"
+		return e
 	case bare == "msg" || bare == "message" || bare == "this" || bare == "payload":
 		e.Hint = `the message is called body`
 		return e
