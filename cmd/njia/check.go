@@ -46,6 +46,19 @@ It touches no system and needs no secrets. It exits with 1 if the rule set would
 	return c
 }
 
+// notLoaded says why a command cannot do its work on a rule set: what is wrong in it, as check does.
+func (a *app) notLoaded(o *output, done, dir string, rs *rule.Set, errs diag.List) error {
+	if o.json() {
+		if err := writeJSON(a.out, checked(nil, rs, errs)); err != nil {
+			return err
+		}
+	} else {
+		printFindings(a.err, rs, errs)
+	}
+	bad, _ := tally(errs)
+	return failed("njia check "+dir+" shows the same", "not %s: %s in the rule set", done, many(bad, "error", "errors"))
+}
+
 // checkReport is what check says, for programs.
 type checkReport struct {
 	OK        bool              `json:"ok"`

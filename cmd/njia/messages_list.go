@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/njia-health/njia/console"
+	"github.com/njia-health/njia/engine/journal"
 )
 
 func listCommand(a *app, w *where) *cobra.Command {
@@ -34,7 +35,7 @@ It shows no bodies: those are patient data.`,
 			}
 			defer done()
 			f := q.filter()
-			all := console.Page{}
+			all := console.Page{Messages: []journal.Record{}}
 			for left := limit; left > 0; left = limit - len(all.Messages) {
 				f.Limit = min(left, 1000)
 				p, err := client.Messages(c.Context(), f)

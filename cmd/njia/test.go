@@ -35,9 +35,7 @@ with its file and line. It exits with 1 if a test failed.`,
 			}
 			set, rs, errs := s.load(true)
 			if set == nil {
-				printFindings(a.err, rs, errs)
-				bad, _ := tally(errs)
-				return failed("njia check "+args[0]+" shows the same", "not tested: %s in the rule set", many(bad, "error", "errors"))
+				return a.notLoaded(&o, "tested", args[0], rs, errs)
 			}
 			r := rehearsal.Run(c.Context(), set, rehearsal.Options{Match: match})
 			if match != "" && len(r.Results) == 0 {

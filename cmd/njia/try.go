@@ -38,9 +38,7 @@ the trial and is named. It exits with 1 if the message would be held or dead.`,
 			}
 			set, rs, errs := s.load(true)
 			if set == nil {
-				printFindings(a.err, rs, errs)
-				bad, _ := tally(errs)
-				return failed("njia check "+args[0]+" shows the same", "not tried: %s in the rule set", many(bad, "error", "errors"))
+				return a.notLoaded(&o, "tried", args[0], rs, errs)
 			}
 			if set.Plans[args[1]] == nil {
 				return failed(diag.DidYouMean(args[1], slices.Sorted(maps.Keys(set.Plans))), "there is no route %q", args[1])
@@ -187,7 +185,7 @@ func printTrial(w io.Writer, r rehearsal.Trial, full bool) {
 		fmt.Fprintf(w, "\n%s\n  %s\n", p.bold("reply"), indented(shown(r.Reply, full), "  "))
 	}
 	for _, m := range r.Missing {
-		fmt.Fprintf(w, "\nthe call %s has no answer: give one with --answer %s=FILE\n", m, m)
+		fmt.Fprintf(w, "\n%s: give one with --answer SYSTEM.OPERATION=FILE\n", m)
 	}
 }
 
