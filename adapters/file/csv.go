@@ -127,7 +127,7 @@ func (t *table) object(text []byte, sep byte) ([]byte, map[string]any, error) {
 		return nil, nil, err
 	}
 	if len(t.row) != len(t.names) {
-		return nil, nil, fault.New(fault.Invalid, "the row has %d values and the header %d columns", len(t.row), len(t.names))
+		return nil, nil, fault.New(fault.Invalid, "the row and the header differ in length: %d and %d", len(t.row), len(t.names))
 	}
 	tree := make(map[string]any, len(t.names))
 	t.w.Reset()

@@ -154,7 +154,7 @@ func TestFormats(t *testing.T) {
 		"CSV without a header": {file: "a.csv", with: "csv: {header: false, columns: [a, b]}", content: "1,2\n3,4\n", want: []string{`{"a":"1","b":"2"}`, `{"a":"3","b":"4"}`}},
 		"CSV with own names":   {file: "a.csv", with: "csv: {columns: [x, y]}", content: "a,b\n1,2\n", want: []string{`{"x":"1","y":"2"}`}},
 		"CSV with bad rows": {file: "a.csv", content: "a,b\n1\n\"x\"y,2\n3,4\n\"5,6\n7,8",
-			want: []string{"invalid: a.csv, line 2: the row has 1 values and the header 2 columns | 1",
+			want: []string{"invalid: a.csv, line 2: the row and the header differ in length: 1 and 2 | 1",
 				"invalid: a.csv, line 3: column 1 has text after its closing quote; a quote inside quotes is written twice | \"x\"y,2",
 				`{"a":"3","b":"4"}`, `invalid: a.csv, line 5: a quote opens here and does not close | "5,6`, `{"a":"7","b":"8"}`}},
 		"CSV with the wrong separator": {file: "a.csv", content: "a;b\n1;2\n",
