@@ -47,6 +47,7 @@ func sum(plan *route.Plan, ds []journal.Delivery) (status journal.Status, due ti
 // writes and not three. After a crash in between it is run and sent again, with the same id.
 func (e *Engine) sendFirst(ctx context.Context, it *item, set *Set, plan *route.Plan, r journal.Resolution) fate {
 	d := &it.deliveries[0]
+	it.opens = time.Time{}
 	a, refused, parked := e.send(ctx, it, set, plan, d)
 	if ctx.Err() != nil && d.Status != journal.Delivered {
 		it.deliveries = nil
@@ -64,6 +65,7 @@ func (e *Engine) sendFirst(ctx context.Context, it *item, set *Set, plan *route.
 	}
 	r.Deliveries = it.deliveries
 	status, due := sum(plan, it.deliveries)
+	due = earlier(due, it.opens)
 	r.Status = status
 	f := fate{status: status, ended: !status.Open(), due: due, hold: status == journal.Held, pass: plan.PassHeld}
 	if status.Open() {
@@ -111,6 +113,7 @@ func (e *Engine) deliver(ctx context.Context, it *item, set *Set, plan *route.Pl
 		it.deliveries = ds
 	}
 	now := time.Now()
+	it.opens = time.Time{}
 	for i := range it.deliveries {
 		d := &it.deliveries[i]
 		if d.Status != journal.Received && d.Status != journal.Retrying || d.Due.After(now) {
@@ -142,7 +145,7 @@ func (e *Engine) deliver(ctx context.Context, it *item, set *Set, plan *route.Pl
 	status, due := sum(plan, it.deliveries)
 	switch status {
 	case journal.Retrying:
-		return fate{status: status, due: due}
+		return fate{status: status, due: earlier(due, it.opens)}
 	case journal.Held:
 		return fate{status: status, hold: true, pass: plan.PassHeld}
 	}
@@ -215,8 +218,8 @@ func (e *Engine) send(ctx context.Context, it *item, set *Set, plan *route.Plan,
 	var answer message.Message
 	conn, op, err := e.operation(ctx, set, d.Operation)
 	if err == nil {
-		if open, next := opening(plan, set, conn, now); !open {
-			d.Due = next
+		if open, next := e.opening(plan, set, conn, now); !open {
+			d.Due, it.opens = time.Time{}, earlier(it.opens, next)
 			return a, nil, true
 		}
 		node := e.node(plan, d, conn.sys.Settings.Base)
@@ -307,10 +310,22 @@ func (e *Engine) begin(ctx context.Context, it *item, d *journal.Delivery, a jou
 	return nil
 }
 
-// opening says whether both the route's and the system's window are open.
-func opening(plan *route.Plan, set *Set, c *connection, now time.Time) (bool, time.Time) {
+// opening says whether both the route's and the system's window are open. The system's is the present one, as its connection is.
+func (e *Engine) opening(plan *route.Plan, set *Set, c *connection, now time.Time) (bool, time.Time) {
 	if open, next := set.windows[plan.Name].Open(now); !open {
 		return false, next
 	}
-	return c.sys.Window.Open(now)
+	sys := e.current.Load().Systems[c.sys.Name]
+	if sys == nil {
+		sys = c.sys
+	}
+	return sys.Window.Open(now)
+}
+
+// earlier gives the earlier of two times; a zero one is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }

@@ -31,6 +31,7 @@ type world struct {
 	most   int
 	hold   chan struct{} // not nil: operations wait for it
 	ready  chan string
+	ports  map[string]bool // that are held
 }
 
 type sent struct {
@@ -42,20 +43,25 @@ type sent struct {
 }
 
 func newWorld() *world {
-	return &world{inbox: map[string]adapter.Inbox{}, ready: make(chan string, 1000)}
+	return &world{inbox: map[string]adapter.Inbox{}, ready: make(chan string, 1000), ports: map[string]bool{}}
 }
 
 type probeSettings struct {
 	Label string `yaml:"label" doc:"changes nothing"`
 	Fail  bool   `yaml:"fail" doc:"it cannot be opened"`
+	Port  string `yaml:"port" doc:"one connection has it"`
 }
 
-type probeConn struct{ w *world }
+type probeConn struct {
+	w    *world
+	port string
+}
 
 func (c *probeConn) Close() error {
 	c.w.mu.Lock()
 	defer c.w.mu.Unlock()
 	c.w.closed++
+	delete(c.w.ports, c.port)
 	return nil
 }
 
@@ -102,8 +108,14 @@ func (w *world) adapter() *adapter.Definition {
 		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
+		if w.ports[s.Port] {
+			return nil, fmt.Errorf("port %s: %w", s.Port, adapter.ErrHeld)
+		}
+		if s.Port != "" {
+			w.ports[s.Port] = true
+		}
 		w.opened++
-		return &probeConn{w}, nil
+		return &probeConn{w, s.Port}, nil
 	},
 		adapter.Source("feed", "what the test hands in", "json", feed{}, func(_ *probeConn, ctx context.Context, f feed, in adapter.Inbox) error {
 			w.mu.Lock()

@@ -103,29 +103,38 @@ func (e *Engine) unchanged(version string) {
 // swap opens what s needs, keeps its text in the journal, and makes it the current one.
 func (e *Engine) swap(ctx context.Context, s *Set) error {
 	opened := map[string]*connection{}
+	var replaced []*connection // closed before their successors were opened
 	fail := func(err error) error {
 		for _, c := range opened {
 			c.close()
 		}
+		for _, old := range replaced {
+			if c := opened[old.sys.Name]; c != nil {
+				c.waitShut(5 * time.Second)
+			}
+			if again := e.reopen(ctx, old); again != nil {
+				err = fmt.Errorf("%w; and the old %s cannot be opened again: %w", err, old.sys.Name, again)
+			}
+		}
 		return err
 	}
 	e.mu.Lock()
-	have := e.systems
+	have := maps.Clone(e.systems)
 	e.mu.Unlock()
 	for name, sys := range s.Systems {
-		if c := have[name]; c != nil && c.sys.Digest == sys.Digest {
+		old := have[name]
+		if old != nil && old.sys.Digest == sys.Digest {
 			continue
 		}
 		c, err := e.open(ctx, sys)
-		if errors.Is(err, adapter.ErrHeld) && have[name] != nil {
-			c, err = e.replace(ctx, have[name], sys)
+		if errors.Is(err, adapter.ErrHeld) && old != nil {
+			replaced = append(replaced, old)
+			c, err = e.replace(ctx, old, sys)
 		}
 		if err != nil {
 			return fail(fmt.Errorf("system %s: %w", name, err))
 		}
-		if sys.Off {
-			c.pause("enabled: false in its document")
-		}
+		c.keepPause(old)
 		opened[name] = c
 	}
 	if err := e.wrote(e.j.SaveRules(ctx, journal.RuleSet{Version: s.Version, Time: time.Now(), Files: s.Rules.Files})); err != nil {
@@ -140,32 +149,54 @@ func (e *Engine) swap(ctx context.Context, s *Set) error {
 		e.systems[name] = c
 	}
 	e.versions[s.Version] = s
-	e.current.Store(s)
+	was := e.current.Swap(s)
 	e.mu.Unlock()
 	for _, c := range gone {
 		c.close()
 	}
+	if was != nil {
+		e.sched.wakeForWindows() // one may open earlier now
+	}
 	return nil
 }
 
-// replace closes old before it opens its successor. If that fails, old is opened again.
+// replace closes old before it opens its successor.
 func (e *Engine) replace(ctx context.Context, old *connection, s *System) (*connection, error) {
 	e.stopSourcesOf(old.sys.Name)
 	old.close()
 	old.waitShut(5 * time.Second)
-	c, err := e.open(ctx, s)
-	if err == nil {
-		return c, nil
+	return e.open(ctx, s)
+}
+
+// reopen puts a new connection in the place of one that was closed for a successor that did not come.
+func (e *Engine) reopen(ctx context.Context, old *connection) error {
+	c, err := e.open(ctx, old.sys)
+	if err != nil {
+		return err
 	}
-	again, errAgain := e.open(ctx, old.sys)
-	if errAgain != nil {
-		return nil, fmt.Errorf("%w; and the old one cannot be opened again: %w", err, errAgain)
-	}
+	c.keepPause(old)
 	e.mu.Lock()
-	e.systems[old.sys.Name] = again
+	e.systems[old.sys.Name] = c
 	e.mu.Unlock()
 	e.startSources(e.current.Load())
-	return nil, err
+	return nil
+}
+
+// keepPause pauses a new connection where its document says so, or where a person has paused the one before it.
+func (c *connection) keepPause(old *connection) {
+	if c.sys.Off {
+		c.pause("enabled: false in its document")
+		return
+	}
+	if old == nil || old.sys.Off {
+		return
+	}
+	old.mu.Lock()
+	state, why := old.state, old.why
+	old.mu.Unlock()
+	if state == SystemPaused {
+		c.pause(why)
+	}
 }
 
 // stopSourcesOf stops the sources of one system; startSources starts them again.

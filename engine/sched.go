@@ -36,6 +36,7 @@ type item struct {
 	parsed     any
 	isParsed   bool
 	deliveries []journal.Delivery // nil: in the journal, if resolved
+	opens      time.Time          // when the window that it waits for opens; zero: it waits for none
 	resolved   bool               // its run has come to deliveries; they are what is left to do
 	rerun      bool               // it ran before: some deliveries may have been made
 	gated      bool
@@ -198,6 +199,19 @@ func (s *scheduler) wake(it *item) {
 		return
 	}
 	s.offer(it)
+}
+
+// wakeForWindows lets those look again that wait for a window.
+func (s *scheduler) wakeForWindows() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, it := range s.items {
+		if it.state == running {
+			it.again = true
+		} else if !it.opens.IsZero() {
+			s.offer(it)
+		}
+	}
 }
 
 // What becomes of an item after it was worked on.

@@ -2,6 +2,8 @@ package engine_test
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -199,4 +201,126 @@ to: b.put
 	}
 	r.accept("r", `{"id":"m"}`)
 	r.ends(map[journal.Status]int{journal.Delivered: 1, journal.Duplicate: 1})
+}
+
+// TestWhoWaitsForAReplacedSystemGoesOn replaces a down system that must be closed before its successor can be opened.
+func TestWhoWaitsForAReplacedSystemGoesOn(t *testing.T) {
+	rules := func(label string, fails bool) string {
+		return fmt.Sprintf(`engine: test
+---
+system: a
+adapter: probe
+port: p
+label: %s
+breaker: { after: 1, probe: 1h..1h }
+---
+system: b
+adapter: probe
+fail: %t
+---
+route: r
+from: b.feed
+with: { name: r }
+to: a.put
+`, label, fails)
+	}
+	r := start(t, rules("one", false))
+	r.w.answers(func(string, string) error { return fault.New(fault.Transient, "down") })
+	for i := range 5 {
+		r.accept("r", fmt.Sprint(i))
+	}
+	r.until("all wait", func() bool {
+		st, err := r.e.Status(context.Background())
+		return err == nil && slices.ContainsFunc(st.Systems, func(s engine.SystemStatus) bool { return s.Name == "a" && s.Waiting >= 4 })
+	})
+	r.w.answers(nil)
+	if err := r.e.Reload(context.Background(), r.mustLoad(rules("two", false))); err != nil {
+		t.Fatal(err)
+	}
+	r.ends(map[journal.Status]int{journal.Delivered: 5})
+	for range 10 { // one of both is looked at first
+		if err := r.e.Reload(context.Background(), r.mustLoad(rules("three", true))); err == nil {
+			t.Fatal("a system that cannot be opened was taken")
+		}
+		r.accept("r", "9")
+	}
+	r.ends(map[journal.Status]int{journal.Delivered: 15})
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	if !r.w.ports["p"] {
+		t.Error("the system that goes on is closed")
+	}
+}
+
+// TestRetryAfterHoldsTheProbeToo opens the breaker by an answer that asks for peace.
+func TestRetryAfterHoldsTheProbeToo(t *testing.T) {
+	r := start(t, strings.Replace(site, "after: 3, probe: 20ms..50ms", "after: 1, probe: 5ms..5ms", 1)+`route: r
+from: b.feed
+with: { name: r }
+retry: { backoff: 5ms..5ms }
+to: a.put
+`)
+	var first atomic.Int64
+	r.w.answers(func(string, string) error {
+		if first.CompareAndSwap(0, time.Now().UnixNano()) {
+			return &fault.Error{Class: fault.Transient, Text: "busy", RetryAfter: 300 * time.Millisecond}
+		}
+		return nil
+	})
+	r.accept("r", "1")
+	r.accept("r", "2")
+	r.ends(map[journal.Status]int{journal.Delivered: 2})
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	if d := r.w.sent[0].At.Sub(time.Unix(0, first.Load())); d < 290*time.Millisecond {
+		t.Errorf("asked again after %s", d)
+	}
+}
+
+// TestASystemsWindowChanges lets a window open by a change of its document.
+func TestASystemsWindowChanges(t *testing.T) {
+	rules := func(window string) string {
+		return strings.Replace(site, "system: b\nadapter: probe\n", "system: b\nadapter: probe\n"+window, 1) + `route: r
+from: a.feed
+with: { name: r }
+to: b.put
+`
+	}
+	r := start(t, rules("window: { cron: \"0 0 29 2 *\", for: 1m }\n"))
+	r.accept("r", "1")
+	time.Sleep(50 * time.Millisecond)
+	if got := r.w.got("put"); len(got) != 0 {
+		t.Fatalf("sent outside the window: %v", got)
+	}
+	if err := r.e.Reload(context.Background(), r.mustLoad(rules(""))); err != nil {
+		t.Fatal(err)
+	}
+	r.ends(map[journal.Status]int{journal.Delivered: 1})
+}
+
+// TestAPauseOutlivesAChangeOfTheSystem changes the document of a system that a person has paused.
+func TestAPauseOutlivesAChangeOfTheSystem(t *testing.T) {
+	rules := func(label string) string {
+		return strings.Replace(site, "system: b\nadapter: probe\n", "system: b\nadapter: probe\nlabel: "+label+"\n", 1) + `route: r
+from: a.feed
+with: { name: r }
+to: b.put
+`
+	}
+	r := start(t, rules("one"))
+	if err := r.e.PauseSystem(context.Background(), "b", "eve", "stock-taking"); err != nil {
+		t.Fatal(err)
+	}
+	r.accept("r", "1")
+	if err := r.e.Reload(context.Background(), r.mustLoad(rules("two"))); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(150 * time.Millisecond)
+	if got := r.w.got("put"); len(got) != 0 {
+		t.Fatalf("sent to a paused system: %v", got)
+	}
+	if err := r.e.ResumeSystem(context.Background(), "b", "eve"); err != nil {
+		t.Fatal(err)
+	}
+	r.ends(map[journal.Status]int{journal.Delivered: 1})
 }

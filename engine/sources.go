@@ -95,6 +95,10 @@ func (e *Engine) runOnce(ctx context.Context, s *Set, r *runningSource) (err err
 		return err
 	}
 	c.mu.Lock()
+	if c.closing {
+		c.mu.Unlock()
+		return fmt.Errorf("system %s is being replaced", r.src.System)
+	}
 	c.inUse++
 	c.mu.Unlock()
 	defer func() {

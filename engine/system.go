@@ -84,10 +84,10 @@ func (c *connection) enter(ctx context.Context, it *item) (ok bool, err error) {
 			return false, err
 		}
 	}
-	// The system may have gone down while this one waited for its turn.
+	// The system may have gone down, or asked to be left alone, while this one waited for its turn.
 	c.mu.Lock()
-	down := c.state != SystemUp && (it == nil || it.probe != c)
-	if down {
+	down := c.state != SystemUp || time.Now().Before(c.before)
+	if down && (it == nil || it.probe != c) {
 		c.free()
 		c.park(it)
 		c.mu.Unlock()
@@ -103,6 +103,9 @@ func (c *connection) pass(it *item) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
+	case c.closing:
+		c.park(it)
+		return false
 	case c.state == SystemUp && !time.Now().Before(c.before):
 	case it != nil && it.probe == c:
 	case c.state != SystemUp && c.state != SystemPaused && c.allow && it != nil:
@@ -115,8 +118,14 @@ func (c *connection) pass(it *item) bool {
 	return true
 }
 
+// park lets the item wait. At a connection that is closing it waits but a moment, for the one that takes its place: nobody would
+// wake it there. The lock is held.
 func (c *connection) park(it *item) {
 	if it == nil {
+		return
+	}
+	if c.closing {
+		time.AfterFunc(50*time.Millisecond, func() { c.e.sched.wake(it) })
 		return
 	}
 	for _, p := range c.parked {
@@ -127,12 +136,14 @@ func (c *connection) park(it *item) {
 	c.parked = append(c.parked, it)
 }
 
+// left tells that the system was not asked after all. Another one tries in its place.
 func (c *connection) left(it *item) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.free()
 	if it != nil && it.probe == c {
 		it.probe, c.probing, c.allow = nil, false, true
+		c.probeAfter(c.backoff())
 	}
 }
 
@@ -175,7 +186,7 @@ func (c *connection) leave(it *item, took time.Duration, err error) {
 		} else if probe && c.state == SystemDown {
 			c.why = f.Error()
 			c.probes++
-			c.probeAfter(max(c.backoff(), f.RetryAfter))
+			c.probeAfter(c.backoff())
 		} else if probe {
 			c.probeAfter(c.e.o.UnauthorizedRetry)
 		}
@@ -246,12 +257,14 @@ func (c *connection) release() {
 	}()
 }
 
-// probeAfter lets one message try after a while.
+// probeAfter lets one message try after a while, but not while the system wants to be left alone. The lock is held.
 func (c *connection) probeAfter(d time.Duration) {
 	if c.timer != nil {
 		c.timer.Stop()
 	}
-	c.timer = time.AfterFunc(d, c.tryOne)
+	if !c.closing {
+		c.timer = time.AfterFunc(max(d, time.Until(c.before)), c.tryOne)
+	}
 }
 
 func (c *connection) tryOne() {
@@ -261,13 +274,13 @@ func (c *connection) tryOne() {
 		return
 	}
 	c.allow = true
-	for len(c.parked) > 0 {
+	if len(c.parked) > 0 {
 		it := c.parked[0]
+		c.parked[0] = nil
 		c.parked = c.parked[1:]
 		go c.e.sched.wake(it)
 		// Should that one have ended meanwhile, the next one that comes is let through, and the timer looks again.
-		c.timer = time.AfterFunc(c.backoff(), c.tryOne)
-		return
+		c.probeAfter(c.backoff())
 	}
 }
 
