@@ -164,6 +164,14 @@ func timeline(s console.Story) []happening {
 		}
 		out = append(out, happening{at: c.Time, text: fmt.Sprintf("called %s at %s; it is not called again", c.Operation, c.Label)})
 	}
+	// Before the attempts: what was done in the same millisecond has led to them.
+	for _, c := range s.Actions {
+		text := fmt.Sprintf("%s by %s", c.What, c.Who)
+		if c.Reason != "" {
+			text += ": " + c.Reason
+		}
+		out = append(out, happening{at: c.Time, text: text})
+	}
 	for i, t := range s.Attempts {
 		if t.Status == journal.Processing && triedLater(s.Attempts[i+1:], t) {
 			continue // noted before it was sent; how it went follows
@@ -182,13 +190,6 @@ func timeline(s console.Story) []happening {
 			}
 		}
 		out = append(out, h)
-	}
-	for _, c := range s.Actions {
-		text := fmt.Sprintf("%s by %s", c.What, c.Who)
-		if c.Reason != "" {
-			text += ": " + c.Reason
-		}
-		out = append(out, happening{at: c.Time, text: text})
 	}
 	slices.SortStableFunc(out, func(a, b happening) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })
 	if !s.Status.Open() {

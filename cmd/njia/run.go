@@ -57,7 +57,7 @@ func (a *app) run(ctx context.Context, s site, log *slog.Logger) error {
 	printFindings(a.err, rs, errs)
 	if set == nil || errs.Failed() {
 		bad, _ := tally(errs)
-		return failed("mend it and start again; njia check DIR shows the same", "not started: %s in the rule set", many(bad, "error", "errors"))
+		return failed("mend it and start again; njia check DIR shows the same, but for secrets and the environment, which it does not read", "not started: %s in the rule set", many(bad, "error", "errors"))
 	}
 	dir, err := s.journal(rs)
 	if err != nil {
