@@ -32,7 +32,7 @@ func (c *client) externalID(ctx context.Context, w ExternalID, _ message.Message
 	switch len(found) {
 	case 0:
 		return message.Message{}, &fault.Error{Class: fault.Unmapped, Map: "odoo:" + w.Model, Code: w.Name,
-			Text: "Odoo has no external id " + w.Name + " for " + w.Model + ": load it in Odoo (ir.model.data), then release the message"}
+			Text: "Odoo has no external id " + w.Name + " for " + w.Model + ": load it in Odoo (ir.model.data), then retry the message"}
 	case 1:
 		return answer(map[string]any{"id": found[0].id, "model": w.Model})
 	}

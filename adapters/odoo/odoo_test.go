@@ -204,6 +204,9 @@ func TestUpsertWithExternalID(t *testing.T) {
 	if !errors.As(err, &e) || e.Class != fault.Unmapped || e.Map != "odoo:product.product" || e.Code != "92ab" {
 		t.Errorf("a missing external id is %+v", err)
 	}
+	if !strings.HasSuffix(e.Text, "then retry the message") { // as njia messages calls it
+		t.Errorf("the text is %q", e.Text)
+	}
 }
 
 // TestUpsertMakesOne lets answers get lost anywhere: there is never a second record, and a person is asked only where
