@@ -80,15 +80,12 @@ func (e *Engine) sendFirst(ctx context.Context, it *item, set *Set, plan *route.
 	}
 	if a.Class != "" {
 		r.Failure = &fault.Error{Class: a.Class, Text: a.Error}
-		if alert := plan.Policy(r.Failure).Alert; alert != "" && (status == journal.Dead || status == journal.Held) && it.vars == nil {
-			r.Children = append(r.Children, e.alert(it, alert, r.Failure))
+		if alert := plan.Policy(r.Failure).Alert; alert != "" && (status == journal.Dead || status == journal.Held) && !it.alerts() {
+			r.Children = append(r.Children, e.alert(ctx, it, plan, alert, r.Failure))
 		}
 	}
 	r.DropBody = status == journal.Delivered && plan.Route.Store.Body == "until-delivered"
-	f = e.keep(ctx, it, r, f)
-	it.resolved = status == journal.Retrying
-	it.status = status
-	return f
+	return e.keep(ctx, it, r, f)
 }
 
 func cut(operation string) (system, op string) {
@@ -104,6 +101,11 @@ func cut(operation string) (system, op string) {
 func (e *Engine) deliver(ctx context.Context, it *item, set *Set, plan *route.Plan) fate {
 	if !e.journalTakes(ctx) {
 		return fate{status: it.status, due: time.Now().Add(5 * time.Second)}
+	}
+	if it.owed != nil {
+		if err := e.settle(ctx, it, plan); err != nil {
+			return e.unwritten(it, err)
+		}
 	}
 	if it.deliveries == nil {
 		ds, err := e.j.Deliveries(ctx, it.seq)
@@ -129,17 +131,9 @@ func (e *Engine) deliver(ctx context.Context, it *item, set *Set, plan *route.Pl
 		status, _ := sum(plan, it.deliveries)
 		a.Message = status
 		a.DropBody = status == journal.Delivered && plan.Route.Store.Body == "until-delivered"
-		if err := e.wrote(e.j.Attempt(ctx, a)); err != nil {
-			if d.Status == journal.Delivered {
-				it.deliveries = nil // what is on disk counts; it is sent again, with the same id
-			}
+		it.owed = &owed{a, refused}
+		if err := e.settle(ctx, it, plan); err != nil {
 			return e.unwritten(it, err)
-		}
-		if len(refused) > 0 {
-			e.refused(ctx, it, plan, refused)
-		}
-		if a.Class != "" && !d.Status.Open() || d.Status == journal.Held {
-			e.tell(ctx, it, plan, a)
 		}
 	}
 	status, due := sum(plan, it.deliveries)
@@ -183,31 +177,36 @@ func (e *Engine) node(plan *route.Plan, d *journal.Delivery, base string) *bind.
 	return &bind.Node{Kind: bind.Map, Base: base}
 }
 
-// refused takes up the items that a target refused while it took the others.
-func (e *Engine) refused(ctx context.Context, it *item, plan *route.Plan, parts []route.Child) {
-	es, err := e.children(it, plan, parts)
-	if err == nil {
-		var rs []journal.Receipt
-		if rs, err = e.j.Append(ctx, es); err == nil {
-			e.takeParts(it, plan, es, rs)
-			return
-		}
-	}
-	e.log.Error("items that the target refused could not be kept", "route", it.route, "message", it.seq, "err", err)
+// owed is an attempt that was made and is not in the journal yet, with the items that the target refused while it took others.
+type owed struct {
+	journal.Attempt
+	refused []route.Child
 }
 
-// tell sends the alert of a class, if the route has one.
-func (e *Engine) tell(ctx context.Context, it *item, plan *route.Plan, a journal.Attempt) {
-	f := &fault.Error{Class: a.Class, Text: a.Error}
-	label := plan.Policy(f).Alert
-	if label == "" || it.vars != nil {
-		return
-	}
-	es := []journal.Entry{e.alert(it, label, f)}
-	rs, err := e.j.Append(ctx, es)
-	if e.wrote(err) == nil {
+// settle writes down the attempt that is owed, the refused items first: after a crash in between they are made once all the same.
+func (e *Engine) settle(ctx context.Context, it *item, plan *route.Plan) error {
+	ctx = context.WithoutCancel(ctx)
+	o := it.owed
+	if len(o.refused) > 0 {
+		es, err := e.children(it, plan, o.refused)
+		if err != nil {
+			return err
+		}
+		rs, err := e.j.Append(ctx, es)
+		if err := e.wrote(err); err != nil {
+			return err
+		}
+		o.refused = nil
 		e.takeParts(it, plan, es, rs)
 	}
+	if err := e.wrote(e.j.Attempt(ctx, o.Attempt)); err != nil {
+		return err
+	}
+	it.owed = nil
+	if o.Status == journal.Dead || o.Status == journal.Held {
+		e.raise(ctx, it, plan, &fault.Error{Class: o.Class, Text: o.Error})
+	}
+	return nil
 }
 
 // send makes one attempt and puts the delivery into its new state, in memory.

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/njia-health/njia/engine/adapter"
 	"github.com/njia-health/njia/engine/bind"
+	"github.com/njia-health/njia/engine/fault"
 	"github.com/njia-health/njia/engine/journal"
 	"github.com/njia-health/njia/engine/message"
 	"github.com/njia-health/njia/engine/route"
@@ -21,9 +23,10 @@ type directRun struct {
 	adm    route.Admission
 	out    route.Outcome
 	in     route.Input
-	sent   int            // of out.Deliveries
-	entry  *journal.Entry // not nil: it goes into the journal
-	status journal.Status // how it ended, otherwise
+	sent   int             // of out.Deliveries
+	made   map[string]bool // the labels of those that were delivered
+	entry  *journal.Entry  // not nil: it goes into the journal
+	status journal.Status  // how it ended, otherwise
 	reply  adapter.Reply
 }
 
@@ -72,6 +75,11 @@ func (in *inbox) runDirect(ctx context.Context, set *Set, plan *route.Plan, m me
 		r.status, r.reply.Outcome = journal.Filtered, "filtered"
 		r.out.Deliveries = nil
 	case route.Done:
+		if slices.ContainsFunc(r.out.Deliveries, func(d route.Delivery) bool { return !in.repeatable(set, plan, d) }) {
+			r.entry = &en // what must not be made twice is noted down before it is made
+			r.out.Deliveries = nil
+			return r
+		}
 		if plan.Replies() {
 			if rep, err := plan.ReplyTo(ctx, r.in, r.out); err == nil && rep != nil {
 				r.reply.Custom, r.reply.Status, r.reply.Type, r.reply.Headers, r.reply.Body = true, rep.Status, rep.Type, rep.Headers, rep.Body
@@ -84,9 +92,63 @@ func (in *inbox) runDirect(ctx context.Context, set *Set, plan *route.Plan, m me
 	return r
 }
 
-// sendDirect makes the deliveries of a batch, many at once where the operation can, in order of the messages. What is not
-// delivered goes into the journal.
+// repeatable says whether a delivery may be made twice.
+func (in *inbox) repeatable(set *Set, plan *route.Plan, d route.Delivery) bool {
+	sys, name := cut(d.Operation)
+	s := set.Systems[sys]
+	if s == nil {
+		return false
+	}
+	op := s.Adapter.Operation(name)
+	return op != nil && op.Repeatable(nodeOf(plan, d))
+}
+
+func nodeOf(plan *route.Plan, d route.Delivery) *bind.Node {
+	if d.Node != nil {
+		return d.Node
+	}
+	return bind.FromValue(d.With, plan.Base())
+}
+
+// sendDirect makes the deliveries of a batch in rounds: in each, a key has one message, the next in order. Once one of a key goes
+// into the journal, so do the later ones.
 func (in *inbox) sendDirect(ctx context.Context, set *Set, plan *route.Plan, runs []*directRun) {
+	for len(runs) > 0 {
+		var round, later []*directRun
+		begun := map[string]*directRun{}
+		for _, r := range runs {
+			key := r.adm.Key
+			if !plan.Strict || key == "" {
+				round = append(round, r)
+				continue
+			}
+			if begun[key] != nil {
+				later = append(later, r)
+				continue
+			}
+			begun[key] = r
+			round = append(round, r)
+		}
+		in.sendRound(ctx, set, plan, round)
+		for _, r := range later {
+			if first := begun[r.adm.Key]; first.entry != nil && r.entry == nil {
+				in.journals(ctx, plan, r)
+			}
+		}
+		runs = later
+	}
+}
+
+// journals lets a message go on from the journal.
+func (in *inbox) journals(ctx context.Context, plan *route.Plan, r *directRun) {
+	en, _ := in.entry(ctx, plan, r.m)
+	en.CursorName, en.Cursor, en.Marks = "", "", nil
+	en.DedupeID = ""
+	r.entry = &en
+}
+
+// sendRound makes the deliveries of some messages, many at once where the operation can. What is not delivered goes into the journal.
+func (in *inbox) sendRound(ctx context.Context, set *Set, plan *route.Plan, runs []*directRun) {
 	for _, r := range runs {
 		for len(r.out.Deliveries) > r.sent && r.entry == nil {
 			d := r.out.Deliveries[r.sent]
@@ -99,11 +161,14 @@ func (in *inbox) sendDirect(ctx context.Context, set *Set, plan *route.Plan, run
 			for i, err := range in.sendMany(ctx, set, plan, d.Label, d.Operation, group) {
 				g := group[i]
 				g.sent++
-				if err != nil && !plan.Tap(d.Label) {
-					en, _ := in.entry(ctx, plan, g.m)
-					en.CursorName, en.Cursor, en.Marks = "", "", nil
-					en.DedupeID = ""
-					g.entry = &en
+				switch {
+				case err == nil:
+					if g.made == nil {
+						g.made = map[string]bool{}
+					}
+					g.made[d.Label] = true
+				case !plan.Tap(d.Label) || plan.Policy(fault.Of(err)).Do == route.DoRetry:
+					in.journals(ctx, plan, g)
 				}
 			}
 		}
@@ -128,9 +193,7 @@ func (in *inbox) sendMany(ctx context.Context, set *Set, plan *route.Plan, label
 	ms := make([]message.Message, len(group))
 	for i, g := range group {
 		d := g.out.Deliveries[g.sent]
-		if nodes[i] = d.Node; nodes[i] == nil {
-			nodes[i] = bind.FromValue(d.With, plan.Base())
-		}
+		nodes[i] = nodeOf(plan, d)
 		ms[i] = message.Message{ID: g.m.ID.Child(label), Time: g.m.Time, Event: g.m.Event, Type: d.Type, Body: d.Body}
 	}
 	if len(group) > 1 && !plan.Judges(label) {
@@ -138,17 +201,7 @@ func (in *inbox) sendMany(ctx context.Context, set *Set, plan *route.Plan, label
 		if err != nil || !ok {
 			return fail(errors.Join(errDirect, err))
 		}
-		start := time.Now()
-		many, can := op.DoMany(ctx, conn.conn, nodes, ms)
-		var first error
-		for _, err := range many {
-			if err != nil {
-				first = err
-				break
-			}
-		}
-		conn.leave(nil, time.Since(start), first)
-		if can {
+		if many, can := e.doMany(ctx, conn, op, operation, nodes, ms, plan.Timeout(label)); can {
 			for i := range many {
 				if many[i] == nil {
 					e.metrics.delivered(in.route, operation, ms[i].Time)
@@ -170,4 +223,31 @@ func (in *inbox) sendMany(ctx context.Context, set *Set, plan *route.Plan, label
 		errs[i] = err
 	})
 	return errs
+}
+
+// doMany asks a system that has been entered for many at once, within its time, and leaves it. A panic in the adapter is a bug.
+func (e *Engine) doMany(ctx context.Context, c *connection, op *adapter.OperationDef, name string, nodes []*bind.Node, ms []message.Message, timeout time.Duration) (errs []error, can bool) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout(timeout))
+	defer cancel()
+	start := time.Now()
+	defer func() {
+		if p := recover(); p != nil {
+			e.log.Error("an adapter failed", "system", c.sys.Name, "operation", name, "panic", p)
+			errs, can = make([]error, len(ms)), true
+			for i := range errs {
+				errs[i] = fault.FromPanic(name, p)
+			}
+		}
+		if !can {
+			<-c.slots
+			c.left(nil)
+			return
+		}
+		var first error
+		if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
+			first = errs[i]
+		}
+		c.leave(nil, time.Since(start), first)
+	}()
+	return op.DoMany(ctx, c.conn, nodes, ms)
 }

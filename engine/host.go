@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -83,7 +84,7 @@ func (h *host) Call(ctx context.Context, c route.Call) (message.Message, error) 
 		}
 	}
 	rec := journal.Call{Seq: h.it.seq, Label: c.Label, Operation: c.Operation, Digest: sum, Time: time.Now(), Status: answer.Status, Answer: body}
-	if err := e.wrote(e.j.RecordCall(ctx, rec)); err != nil {
+	if err := e.wrote(e.j.RecordCall(context.WithoutCancel(ctx), rec)); err != nil {
 		return answer, fault.As(fault.Transient, err)
 	}
 	h.calls = append(h.calls, rec)
@@ -195,13 +196,7 @@ func (e *Engine) do(ctx context.Context, c *connection, op *adapter.OperationDef
 			return answer, &unwrittenError{err}
 		}
 	}
-	if timeout <= 0 {
-		timeout = c.sys.Limits.Timeout
-	}
-	if timeout <= 0 {
-		timeout = 30 * time.Second
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, c.timeout(timeout))
 	defer cancel()
 	start := time.Now()
 	defer func() {
@@ -214,6 +209,11 @@ func (e *Engine) do(ctx context.Context, c *connection, op *adapter.OperationDef
 		e.metrics.asked(name, took, err)
 	}()
 	return op.Do(ctx, c.conn, node, m)
+}
+
+// timeout is how long one request may take: as its step says, else as the system's document.
+func (c *connection) timeout(own time.Duration) time.Duration {
+	return cmp.Or(max(own, 0), max(c.sys.Limits.Timeout, 0), 30*time.Second)
 }
 
 // unwrittenError says that nothing was asked, since the journal took no note of it.

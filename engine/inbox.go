@@ -149,23 +149,20 @@ func (in *inbox) Accept(ctx context.Context, m message.Message) (adapter.Reply, 
 	if it == nil {
 		return reply, nil
 	}
-	if !plan.Replies() && !plan.Direct {
+	it.direct = plan.Direct && !plan.Replies()
+	if !plan.Replies() && (!it.direct || plan.Strict && it.key != "" && in.e.sched.behind(in.route, it.key)) {
 		in.e.sched.add(it, plan.Strict, time.Time{})
 		return reply, nil
 	}
 	wait := make(chan adapter.Reply, 1)
 	it.waiter = wait
 	in.e.sched.add(it, plan.Strict, time.Time{})
-	var limit <-chan time.Time
-	if !plan.Direct {
-		t := time.NewTimer(replyWait)
-		defer t.Stop()
-		limit = t.C
-	}
+	limit := time.NewTimer(replyWait)
+	defer limit.Stop()
 	select {
 	case reply = <-wait:
 		return reply, nil
-	case <-limit:
+	case <-limit.C:
 		return reply, nil
 	case <-ctx.Done():
 		return reply, nil // it is on disk: the source may acknowledge
@@ -265,14 +262,9 @@ func (in *inbox) took(plan *route.Plan, en journal.Entry, adm route.Admission, r
 	if en.Failure != nil && r.Status != journal.Duplicate {
 		e.log.Error("message failed", "route", in.route, "message", r.Seq, "step", "accept", "class", en.Failure.Class, "status", r.Status, "err", en.Failure)
 		e.observe(Event{Kind: "failed", Route: in.route, Seq: r.Seq, Status: r.Status, Text: en.Failure.Error()})
-		if label := plan.Policy(en.Failure).Alert; label != "" {
-			it := itemOf(en, r)
-			es := []journal.Entry{e.alert(it, label, en.Failure)}
-			rs, err := e.j.Append(e.work, es)
-			if e.wrote(err) == nil {
-				e.takeParts(it, plan, es, rs)
-			}
-		}
+		it := itemOf(en, r)
+		it.body = en.Message.Body
+		e.raise(e.work, it, plan, en.Failure)
 	}
 	if !r.Status.Open() {
 		e.metrics.ended(in.route, r.Status, en.Message.Time)
@@ -334,6 +326,7 @@ func (in *inbox) direct(ctx context.Context, set *Set, plan *route.Plan, ms []me
 		}
 		for n, r := range receipts {
 			if it := in.took(plan, failed[n], runs[at[n]].adm, r); it != nil {
+				it.made = runs[at[n]].made
 				in.e.sched.add(it, plan.Strict, time.Time{})
 			}
 			replies[at[n]] = adapter.Reply{ID: r.ID, Outcome: outcomeOf(r.Status, failed[n].Failure), Err: errOrNil(failed[n].Failure)}

@@ -158,6 +158,7 @@ type rig struct {
 	cancel context.CancelFunc
 	done   chan error
 	opts   engine.Options
+	wrap   func(journal.Store) journal.Store // may be nil
 }
 
 func (r *rig) load(rules string) (*engine.Set, diag.List) {
@@ -217,7 +218,11 @@ func (r *rig) start(rules string) {
 		r.t.Fatal(err)
 	}
 	r.j = j
-	r.e = engine.New(j, r.opts)
+	var store journal.Store = j
+	if r.wrap != nil {
+		store = r.wrap(j)
+	}
+	r.e = engine.New(store, r.opts)
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel, r.done = cancel, make(chan error, 1)
 	go func() { r.done <- r.e.Run(ctx, set) }()

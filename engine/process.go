@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,8 +30,12 @@ func (e *Engine) process(it *item) {
 	} else if f.hold {
 		e.observe(Event{Kind: "ended", Route: it.route, Seq: it.seq, Status: journal.Held})
 	}
-	if it.waiter != nil && (f.ended || f.hold) {
+	switch {
+	case it.waiter == nil:
+	case f.ended || f.hold:
 		answer(it, adapter.Reply{ID: it.id, Outcome: string(f.status)})
+	case it.direct: // it goes on from the journal
+		answer(it, adapter.Reply{ID: it.id, Outcome: "accepted"})
 	}
 	if f.hold && !f.due.IsZero() && (it.lane == nil || f.pass) {
 		e.recheckAt(it.seq, f.due) // the scheduler forgets what nothing waits behind
@@ -307,6 +312,9 @@ func (e *Engine) deliveries(ctx context.Context, it *item, ds []route.Delivery) 
 				jd.N = len(out)
 			}
 		}
+		if it.made[jd.Label] {
+			jd.Status, jd.Attempts = journal.Delivered, 1
+		}
 		out = append(out, jd)
 	}
 	return out, nil
@@ -366,12 +374,16 @@ func (e *Engine) takeParts(it *item, plan *route.Plan, es []journal.Entry, rs []
 	for i, r := range rs {
 		en := es[i]
 		e.metrics.received.WithLabelValues(it.route).Inc()
+		child := itemOf(en, r)
+		if en.Failure != nil {
+			e.log.Error("message failed", "route", it.route, "message", r.Seq, "class", en.Failure.Class, "status", r.Status, "err", en.Failure)
+			e.raise(e.work, child, plan, en.Failure)
+		}
 		if !r.Status.Open() {
 			e.metrics.ended(it.route, r.Status, en.Message.Time)
 			e.observe(Event{Kind: "ended", Route: it.route, Seq: r.Seq, Status: r.Status})
 			continue
 		}
-		child := itemOf(en, r)
 		child.place = append(slices.Clone(it.place), r.Seq)
 		if r.Status == journal.Held {
 			child.state = blocked
@@ -390,12 +402,15 @@ func (e *Engine) end(ctx context.Context, it *item, r journal.Resolution) fate {
 
 // keep writes a resolution. A journal that takes nothing leaves the message where it was, to be tried again.
 func (e *Engine) keep(ctx context.Context, it *item, r journal.Resolution, f fate) fate {
-	receipts, err := e.j.Resolve(ctx, r)
+	receipts, err := e.j.Resolve(context.WithoutCancel(ctx), r) // what has been done is noted down, also at the end
 	if err = e.wrote(err); err != nil {
 		return e.unwritten(it, err)
 	}
-	it.resolved = r.Status == journal.Processing && r.Gate == nil
+	it.resolved = open(r.Deliveries)
 	it.rerun = true
+	if it.resolved {
+		it.body, it.parsed, it.isParsed = nil, nil, false // what is left to send has its own
+	}
 	if len(receipts) > 0 {
 		_, plan, err := e.plan(ctx, it)
 		if err == nil {
@@ -473,8 +488,8 @@ func (e *Engine) fail(ctx context.Context, it *item, plan *route.Plan, out route
 			r.Due = next.due
 		}
 	}
-	if alert != "" && r.Status != journal.Retrying && it.vars == nil {
-		r.Children = append(r.Children, e.alert(it, alert, f))
+	if alert != "" && r.Status != journal.Retrying && !it.alerts() {
+		r.Children = append(r.Children, e.alert(ctx, it, plan, alert, f))
 	}
 	it.attempts, it.since = r.Attempts, r.Since
 	lvl := e.log.Warn
@@ -493,18 +508,37 @@ func gaveUp(f *fault.Error, after time.Duration) *fault.Error {
 	return &g
 }
 
-// alert is the part of a failed message that tells somebody.
-func (e *Engine) alert(it *item, label string, f *fault.Error) journal.Entry {
+// alerts says whether the item itself tells somebody of a failure: nobody is told of its own.
+func (it *item) alerts() bool { return bytes.Contains(it.vars, []byte(`"`+errorVar+`"`)) }
+
+// alert is the part of a failed message that tells somebody. Its body is the message's, as JSON.
+func (e *Engine) alert(ctx context.Context, it *item, plan *route.Plan, label string, f *fault.Error) journal.Entry {
 	body := it.body
 	if body == nil {
-		body = []byte("null")
+		body, _, _ = e.j.Body(ctx, it.seq) // one that is not kept is null
+	}
+	if it.resume == "" {
+		body = plan.AsJSON(body)
 	}
 	vars, err := message.Encode(map[string]any{errorVar: map[string]any{"class": string(f.Class), "message": f.Error(), "seq": int(it.seq)}})
 	if err != nil {
 		vars = nil
 	}
 	return journal.Entry{
-		Message: message.Message{ID: it.id.Child(label), Time: time.Now(), Event: it.event, Headers: it.headers, Body: body, Type: it.typ},
+		Message: message.Message{ID: it.id.Child(label), Time: time.Now(), Event: it.event, Headers: it.headers, Body: body, Type: "application/json"},
 		Route:   it.route, Source: it.source, Rules: it.rules, Status: journal.Received, Parent: it.seq, Resume: label, Vars: vars,
+	}
+}
+
+// raise tells somebody of a failure that is in the journal already, if the route has an alert for its class.
+func (e *Engine) raise(ctx context.Context, it *item, plan *route.Plan, f *fault.Error) {
+	label := plan.Policy(f).Alert
+	if label == "" || it.alerts() {
+		return
+	}
+	es := []journal.Entry{e.alert(ctx, it, plan, label, f)}
+	rs, err := e.j.Append(ctx, es)
+	if e.wrote(err) == nil {
+		e.takeParts(it, plan, es, rs)
 	}
 }

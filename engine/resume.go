@@ -89,8 +89,12 @@ func (e *Engine) takeUp(ctx context.Context, r journal.Record, confirmed bool) {
 		}
 		if lost(ds) {
 			e.loseAnswers(ctx, it, ds)
-			if it.status == journal.Held && !it.resolved {
+			switch {
+			case it.resolved:
+			case it.status == journal.Held && strict && !pass && r.Key != "":
 				it.state = blocked
+			default: // nothing waits behind it, or it has ended
+				return
 			}
 		}
 	}
@@ -144,8 +148,11 @@ func (e *Engine) loseAnswers(ctx context.Context, it *item, ds []journal.Deliver
 		}
 		f := fault.New(fault.Unknown, "%s was asked, and the engine ended before it heard the answer: see there whether it was done. Retry the message to send it again, or discard it", d.Operation)
 		d.Status, d.Class, d.Error = journal.Held, f.Class, f.Error()
-		if plan.Policy(f).Do == route.DoRetry {
+		switch do := plan.Policy(f).Do; {
+		case do == route.DoRetry:
 			d.Status = journal.Retrying
+		case do == route.DoDeadLetter, do == route.DoFilter, plan.Tap(d.Label):
+			d.Status = journal.Dead
 		}
 		status, _ := sum(plan, ds)
 		it.status = status
@@ -154,6 +161,9 @@ func (e *Engine) loseAnswers(ctx context.Context, it *item, ds []journal.Deliver
 		if err := e.wrote(e.j.Attempt(ctx, a)); err != nil {
 			e.log.ErrorContext(ctx, "a lost answer could not be noted down", "route", it.route, "message", it.seq, "err", err)
 			continue
+		}
+		if !d.Status.Open() || d.Status == journal.Held {
+			e.raise(ctx, it, plan, f)
 		}
 		e.log.ErrorContext(ctx, "message failed", "route", it.route, "message", it.seq, "system", sys, "class", f.Class, "status", d.Status, "err", f)
 	}

@@ -40,8 +40,10 @@ type item struct {
 	resolved   bool               // its run has come to deliveries; they are what is left to do
 	rerun      bool               // it ran before: some deliveries may have been made
 	gated      bool
-	gate       []byte // state of the gate that the present run began at
-	confirmed  bool   // a person has said: ask again what may have been done
+	gate       []byte          // state of the gate that the present run began at
+	owed       *owed           // an attempt that is not in the journal yet
+	made       map[string]bool // labels of what ack: delivered has delivered before the message came into the journal
+	confirmed  bool            // a person has said: ask again what may have been done
 
 	state  itemState
 	gone   bool // it has ended, or another item is in its place
@@ -51,6 +53,7 @@ type item struct {
 	timer  *time.Timer
 	probe  *connection // it is the one that tries whether a system is back
 	waiter chan adapter.Reply
+	direct bool // its source waits only until it is known whether it ends at once
 }
 
 type itemState uint8

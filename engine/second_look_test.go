@@ -324,3 +324,172 @@ to: b.put
 	}
 	r.ends(map[journal.Status]int{journal.Delivered: 1})
 }
+
+// sulky is a journal that refuses some writes.
+type sulky struct {
+	journal.Store
+	resolve, attempt atomic.Int64 // how many more it refuses
+}
+
+func (s *sulky) Resolve(ctx context.Context, r journal.Resolution) ([]journal.Receipt, error) {
+	if s.resolve.Add(-1) >= 0 {
+		return nil, journal.ErrFull
+	}
+	return s.Store.Resolve(ctx, r)
+}
+
+func (s *sulky) Attempt(ctx context.Context, a journal.Attempt) error {
+	if a.Status == journal.Delivered && s.attempt.Add(-1) >= 0 {
+		return journal.ErrFull
+	}
+	return s.Store.Attempt(ctx, a)
+}
+
+// TestWhatTheJournalDidNotTakeIsWrittenLater refuses the note of a first failure, and that of a delivery that was made.
+func TestWhatTheJournalDidNotTakeIsWrittenLater(t *testing.T) {
+	s := &sulky{}
+	s.resolve.Store(1)
+	s.attempt.Store(1)
+	r := &rig{t: t, w: newWorld(), dir: t.TempDir(), wrap: func(j journal.Store) journal.Store { s.Store = j; return s }}
+	r.opts = defaultOptions(r.w)
+	t.Cleanup(r.stop)
+	var fails atomic.Int64
+	fails.Store(1)
+	r.w.answers(func(op, _ string) error {
+		if op == "put" && fails.Add(-1) >= 0 {
+			return fault.New(fault.Transient, "not now")
+		}
+		return nil
+	})
+	r.start(site + `route: first
+from: a.feed
+with: { name: first }
+to: b.put
+---
+route: second
+from: a.feed
+with: { name: second }
+to: [b.make, b.make]
+`)
+	r.accept("first", "1")
+	r.until("the first resolution was refused", func() bool { return s.resolve.Load() <= 0 })
+	r.accept("second", "2")
+	r.ends(map[journal.Status]int{journal.Delivered: 2})
+	if n := len(r.w.got("make")); n != 2 {
+		t.Errorf("made %d times, want each once", n)
+	}
+}
+
+// TestAckDeliveredKeepsOrderAndRepeatsNothing lets a delivery in the middle of a batch fail.
+func TestAckDeliveredKeepsOrderAndRepeatsNothing(t *testing.T) {
+	r := start(t, site+`route: r
+from: b.feed
+with: { name: r }
+ack: delivered
+key: ${body.key}
+retry: { backoff: 30ms..30ms }
+to:
+  - { to: a.ask }
+  - { to: b.put }
+`)
+	var fails atomic.Int64
+	fails.Store(1)
+	r.w.answers(func(op, body string) error {
+		if op == "put" && strings.Contains(body, `"n":1,`) && fails.Add(-1) >= 0 {
+			return fault.New(fault.Transient, "not now")
+		}
+		return nil
+	})
+	var ms []message.Message
+	for n := range 6 {
+		ms = append(ms, message.Message{Body: fmt.Appendf(nil, `{"n":%d,"key":"%d"}`, n, n%2)})
+	}
+	if n, err := r.in("r").AcceptAll(context.Background(), ms); n != 6 || err != nil {
+		t.Fatalf("AcceptAll = %d, %v", n, err)
+	}
+	r.until("all were sent", func() bool { return len(r.w.got("put")) == 6 })
+	r.ends(map[journal.Status]int{journal.Delivered: 3})
+	var odd []string
+	for _, b := range r.w.got("put") {
+		if strings.Contains(b, `"key":"1"`) {
+			odd = append(odd, b)
+		}
+	}
+	if !slices.IsSorted(odd) {
+		t.Errorf("key 1 left in order %v", odd)
+	}
+	if n := len(r.w.got("ask")); n != 6 {
+		t.Errorf("the first target got %d, want each of 6 once", n)
+	}
+}
+
+// TestAckDeliveredResendsNothingBlindly loses the answer of something that must not be done twice.
+func TestAckDeliveredResendsNothingBlindly(t *testing.T) {
+	r := start(t, site+`route: r
+from: b.feed
+with: { name: r }
+ack: delivered
+to: a.make
+`)
+	var n atomic.Int64
+	r.w.answers(func(string, string) error { n.Add(1); return fault.New(fault.Unknown, "no answer") })
+	r.accept("r", "1")
+	r.ends(map[journal.Status]int{journal.Held: 1})
+	if n.Load() != 1 {
+		t.Errorf("asked %d times", n.Load())
+	}
+}
+
+// TestAckDeliveredLetsTheSourceGoOn keeps what failed, and does not make its source wait for a system that is down.
+func TestAckDeliveredLetsTheSourceGoOn(t *testing.T) {
+	r := start(t, site+`route: r
+from: b.feed
+with: { name: r }
+ack: delivered
+key: ${body}
+steps:
+  - call: a.make
+    as: made
+`)
+	r.w.answers(func(string, string) error { return fault.New(fault.Transient, "down") })
+	begin := time.Now()
+	r.accept("r", "1")
+	r.accept("r", "1")
+	if d := time.Since(begin); d > 10*time.Second {
+		t.Errorf("the source waited %s", d)
+	}
+}
+
+// TestSomebodyIsToldOfEverything fails a part with vars, and a message that has been run again, and one that is no JSON.
+func TestSomebodyIsToldOfEverything(t *testing.T) {
+	r := start(t, site+`route: r
+from: b.feed
+with: { name: r }
+on:
+  rejected: { to: b.ask, do: hold }
+  invalid: { to: b.ask }
+steps:
+  - set: { batch: "${body.id}" }
+  - split: .items[]
+to: a.put
+`)
+	r.w.answers(func(op, _ string) error {
+		if op == "put" {
+			return fault.New(fault.Rejected, "no")
+		}
+		return nil
+	})
+	r.accept("r", `{"id":"x","items":[{"n":1}]}`)
+	r.until("somebody was told", func() bool { return slices.Equal(r.w.got("ask"), []string{`{"n":1}`}) })
+	r.ends(map[journal.Status]int{journal.Delivered: 2, journal.Held: 1})
+	recs, err := r.j.Search(context.Background(), journal.Query{Statuses: []journal.Status{journal.Held}})
+	if err != nil || len(recs) != 1 {
+		t.Fatal(recs, err)
+	}
+	if err := r.e.Retry(context.Background(), recs[0].Seq, "eve", ""); err != nil {
+		t.Fatal(err)
+	}
+	r.until("somebody was told again", func() bool { return slices.Equal(r.w.got("ask"), []string{`{"n":1}`, `{"n":1}`}) })
+	r.accept("r", `{`)
+	r.until("somebody was told of what is no JSON", func() bool { got := r.w.got("ask"); return len(got) == 3 && got[2] == `"{"` })
+}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/njia-health/njia/engine/expr"
 	"github.com/njia-health/njia/engine/fault"
+	"github.com/njia-health/njia/engine/message"
 )
 
 // Admit parses the message and judges it by the route's schema, id, key, keys and when. It does no I/O. A panic in it is a
@@ -70,6 +72,21 @@ func (p *Plan) Admit(ctx context.Context, in Input) (a Admission) {
 		}
 	}
 	return a
+}
+
+// AsJSON gives a body as JSON, whatever the route's format is: for who is told of a failure. One that does not parse is a text.
+func (p *Plan) AsJSON(body []byte) []byte {
+	v, err := p.format.parse(body)
+	if err != nil {
+		v = strings.ToValidUTF8(string(body), "\uFFFD")
+	} else if strings.HasSuffix(p.format.name, "json") {
+		return body
+	}
+	out, err := message.Encode(v)
+	if err != nil {
+		return []byte("null")
+	}
+	return out
 }
 
 // text evaluates an id or a key: null is none.
