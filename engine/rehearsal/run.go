@@ -226,9 +226,23 @@ func (s *stage) behindOf(a *actor) bool {
 	return false
 }
 
+// waitsBehind says whether a part of a must wait for an earlier one.
+func (s *stage) waitsBehind(a *actor, key string) bool {
+	for _, o := range s.open {
+		if o != a && o.in.Message.ID == a.in.Message.ID && o.key == key && (o.status != journal.Held || !s.plan.PassHeld) {
+			return true
+		}
+	}
+	return false
+}
+
 // act runs a message, or what is left of its deliveries.
 func (s *stage) act(ctx context.Context, h *host, a *actor, p *performance) {
 	h.record = a.record
+	if x := s.plan.Expire; x > 0 && s.now.Sub(a.in.Message.Time) > x {
+		s.failed(a, fault.New(fault.Expired, "older than %s (expire)", x), "", p)
+		return
+	}
 	if a.pending == nil {
 		in := a.in
 		in.Attempt, in.Gate = a.attempts+1, a.gate
@@ -256,11 +270,17 @@ func (s *stage) act(ctx context.Context, h *host, a *actor, p *performance) {
 		a.pending = out.Deliveries
 		worst := journal.Delivered
 		for _, c := range out.Children {
-			sub := &actor{status: journal.Received, key: "", record: map[string]message.Message{}, in: in}
+			sub := &actor{status: journal.Received, key: a.key, record: map[string]message.Message{}, in: in}
 			sub.in.Resume, sub.in.Body, sub.in.Parsed, sub.in.Vars, sub.in.Gate = c.Resume, c.Body, true, c.Vars, nil
+			sub.in.Message.Time = s.now
 			sub.in.Message.Body, _ = message.Encode(c.Body)
 			var part performance
-			s.act(ctx, h, sub, &part)
+			if s.plan.Strict && sub.key != "" && s.waitsBehind(a, sub.key) {
+				part.outcome = journal.Processing // an earlier part stands in its way
+				s.open = append(s.open, sub)
+			} else {
+				s.act(ctx, h, sub, &part)
+			}
 			worst = worse(worst, part.outcome)
 			if part.err != nil {
 				p.err, p.class = part.err, part.class
@@ -298,12 +318,13 @@ func (s *stage) send(ctx context.Context, h *host, a *actor, p *performance) {
 		h.made = append(h.made, made{operation: d.Operation, label: d.Label, with: with, body: body, delivery: true})
 		answer, _, err := h.answer(d.Operation, with, body)
 		refused, err := s.plan.Judge(ctx, d.Label, d, a.in, answer, err)
-		if err != nil && !s.plan.Tap(d.Label) {
+		if err != nil && (!s.plan.Tap(d.Label) || s.plan.Policy(fault.Of(err)).Do == route.DoRetry) {
 			f := fault.Of(err)
-			if do := s.plan.Policy(f).Do; do == route.DoRetry || do == route.DoPause {
+			do := s.plan.Policy(f).Do
+			if do == route.DoRetry || do == route.DoPause {
 				left = append(left, d)
 			}
-			if failure == nil {
+			if failure == nil || weight(do) > weight(s.plan.Policy(failure).Do) {
 				failure = f
 			}
 		}
@@ -316,13 +337,28 @@ func (s *stage) send(ctx context.Context, h *host, a *actor, p *performance) {
 	}
 	a.pending = left
 	if failure != nil {
-		s.failed(a, failure, "", p)
+		do := s.plan.Policy(failure).Do
+		if do == route.DoFilter {
+			do = route.DoDeadLetter // it was wanted, and did not arrive
+		}
+		s.failed(a, failure, do, p)
 		return
 	}
 	if p.outcome == "" {
 		p.outcome = journal.Delivered
 	}
 	s.ended(a, p.outcome, p)
+}
+
+// weight says which of several failed deliveries decides how their message stands: what is tried again, then what is held.
+func weight(do string) int {
+	switch do {
+	case route.DoRetry, route.DoPause:
+		return 2
+	case route.DoDeadLetter, route.DoFilter:
+		return 0
+	}
+	return 1
 }
 
 func (s *stage) ended(a *actor, st journal.Status, p *performance) {
