@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 
@@ -37,8 +38,19 @@ func (h *host) Now() time.Time { return time.Now() }
 
 // Seen asks the journal.
 func (h *host) Seen(ctx context.Context, scope, id string) (bool, error) {
-	return h.e.j.Seen(ctx, scope, id)
+	seen, err := h.e.j.Seen(ctx, scope, id)
+	if err != nil || !seen || h.it == nil {
+		return seen, err
+	}
+	own, err := h.e.j.Seen(ctx, scope+ownValue, owned(id, h.it.seq)) // of an earlier run of the same message
+	return !own, err
 }
+
+// ownValue is behind the scope of a dedupe step where it is kept which message a value came with: the same message may come by
+// again, when a person retries it.
+const ownValue = "/by"
+
+func owned(id string, seq journal.Seq) string { return id + "/" + strconv.FormatInt(int64(seq), 10) }
 
 // Call asks a system, or the record.
 func (h *host) Call(ctx context.Context, c route.Call) (message.Message, error) {

@@ -203,7 +203,7 @@ func (e *Engine) name() string {
 
 // reply answers a source that waits, from the end of the steps.
 func (e *Engine) reply(ctx context.Context, it *item, plan *route.Plan, in route.Input, out route.Outcome) {
-	r := adapter.Reply{ID: it.id, Outcome: replyOutcome(out)}
+	r := adapter.Reply{ID: it.id, Outcome: replyOutcome(plan, out)}
 	if out.Err != nil {
 		r.Err = out.Err
 		answer(it, r)
@@ -222,7 +222,7 @@ func (e *Engine) reply(ctx context.Context, it *item, plan *route.Plan, in route
 	answer(it, r)
 }
 
-func replyOutcome(o route.Outcome) string {
+func replyOutcome(plan *route.Plan, o route.Outcome) string {
 	switch o.Status {
 	case route.Filtered:
 		return "filtered"
@@ -231,6 +231,12 @@ func replyOutcome(o route.Outcome) string {
 	case route.Failed:
 		if o.Err.Class == fault.Invalid {
 			return "invalid"
+		}
+		switch orElse(o.Do, plan.Policy(o.Err).Do) {
+		case route.DoDeadLetter:
+			return "dead"
+		case route.DoFilter:
+			return "filtered"
 		}
 		return "held"
 	}
@@ -260,7 +266,7 @@ func (e *Engine) resolve(ctx context.Context, it *item, set *Set, plan *route.Pl
 		return e.keep(ctx, it, r, fate{status: journal.Processing, due: out.Gate.Due})
 	}
 	for _, s := range out.Seen {
-		r.Seen = append(r.Seen, journal.SeenID{Scope: s.Scope, ID: s.ID, For: s.For})
+		r.Seen = append(r.Seen, journal.SeenID{Scope: s.Scope, ID: s.ID, For: s.For}, journal.SeenID{Scope: s.Scope + ownValue, ID: owned(s.ID, it.seq), For: s.For})
 	}
 	children, err := e.children(it, plan, out.Children)
 	if err != nil {

@@ -373,6 +373,9 @@ func (s *scheduler) open() (n map[string]int, oldest map[string]time.Time) {
 	defer s.mu.Unlock()
 	n, oldest = map[string]int{}, map[string]time.Time{}
 	for _, it := range s.items {
+		if it.state == blocked {
+			continue // it waits for a person, and is counted as held
+		}
 		n[it.route]++
 		if o := oldest[it.route]; o.IsZero() || it.received.Before(o) {
 			oldest[it.route] = it.received

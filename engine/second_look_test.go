@@ -493,3 +493,33 @@ to: a.put
 	r.accept("r", `{`)
 	r.until("somebody was told of what is no JSON", func() bool { got := r.w.got("ask"); return len(got) == 3 && got[2] == `"{"` })
 }
+
+// TestARetriedMessageIsNotItsOwnRepeat retries and edits messages that died at their delivery, behind a dedupe step.
+func TestARetriedMessageIsNotItsOwnRepeat(t *testing.T) {
+	r := start(t, site+`route: r
+from: b.feed
+with: { name: r }
+steps:
+  - dedupe: { by: "${body.id}", for: 1d }
+to: b.put
+`)
+	r.w.mu.Lock()
+	r.w.answer = func(_ string, m message.Message) (message.Message, error) {
+		if strings.Contains(string(m.Body), "bad") {
+			return message.Message{}, fault.New(fault.Rejected, "no")
+		}
+		return message.Message{}, nil
+	}
+	r.w.mu.Unlock()
+	r.accept("r", `{"id":1,"v":"bad"}`)
+	r.ends(map[journal.Status]int{journal.Dead: 1})
+	r.accept("r", `{"id":1,"v":"bad"}`)
+	r.ends(map[journal.Status]int{journal.Dead: 1, journal.Duplicate: 1})
+	if err := r.e.Edit(context.Background(), 1, []byte(`{"id":1,"v":"good"}`), "eve", ""); err != nil {
+		t.Fatal(err)
+	}
+	r.ends(map[journal.Status]int{journal.Delivered: 1, journal.Duplicate: 1})
+	if got := r.w.got("put"); len(got) != 1 || got[0] != `{"id":1,"v":"good"}` {
+		t.Errorf("sent %v", got)
+	}
+}

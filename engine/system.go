@@ -41,6 +41,7 @@ type connection struct {
 	timer    *time.Timer
 	before   time.Time // the system asked us to wait until then
 	parked   []*item
+	waits    map[*item]bool // those in parked
 	inUse    int
 	closing  bool
 	shutting bool          // begun, by close or by the last user: one that still held the connection may come and go after it
@@ -128,11 +129,13 @@ func (c *connection) park(it *item) {
 		time.AfterFunc(50*time.Millisecond, func() { c.e.sched.wake(it) })
 		return
 	}
-	for _, p := range c.parked {
-		if p == it {
-			return
-		}
+	if c.waits[it] {
+		return
 	}
+	if c.waits == nil {
+		c.waits = map[*item]bool{}
+	}
+	c.waits[it] = true
 	c.parked = append(c.parked, it)
 }
 
@@ -246,7 +249,7 @@ func (c *connection) set(state, why string) {
 // release lets all who wait go on.
 func (c *connection) release() {
 	parked := c.parked
-	c.parked, c.allow, c.probing = nil, false, false
+	c.parked, c.waits, c.allow, c.probing = nil, nil, false, false
 	if c.timer != nil {
 		c.timer.Stop()
 	}
@@ -277,6 +280,7 @@ func (c *connection) tryOne() {
 	if len(c.parked) > 0 {
 		it := c.parked[0]
 		c.parked[0] = nil
+		delete(c.waits, it)
 		c.parked = c.parked[1:]
 		go c.e.sched.wake(it)
 		// Should that one have ended meanwhile, the next one that comes is let through, and the timer looks again.
@@ -311,7 +315,7 @@ func (c *connection) close() {
 		c.timer.Stop()
 	}
 	parked := c.parked
-	c.parked = nil
+	c.parked, c.waits = nil, nil
 	idle := c.inUse == 0 && !c.shutting
 	c.shutting = c.shutting || idle
 	c.mu.Unlock()

@@ -34,7 +34,10 @@ func (noRemote) Load(url string) (any, error) {
 func compileSchema(name string, src []byte) (*schema, error) {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(src))
 	if err != nil {
-		return nil, fmt.Errorf("the schema is not JSON: %w", err)
+		if _, err := message.Decode(src); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		return nil, fmt.Errorf("%s is not JSON", name)
 	}
 	c := jsonschema.NewCompiler()
 	c.UseLoader(noRemote{})
@@ -44,6 +47,13 @@ func compileSchema(name string, src []byte) (*schema, error) {
 		return nil, err
 	}
 	s, err := c.Compile(url)
+	var ve *jsonschema.ValidationError
+	if errors.As(err, &ve) {
+		var lines []string
+		leaves(ve, func(e *jsonschema.ValidationError) { lines = append(lines, pathOf(e.InstanceLocation)+" "+reason(e)) })
+		slices.Sort(lines)
+		return nil, fmt.Errorf("%s is no JSON Schema: %s", name, strings.Join(slices.Compact(lines), "; "))
+	}
 	if err != nil {
 		return nil, errors.New(strings.ReplaceAll(err.Error(), url, name))
 	}
