@@ -75,11 +75,6 @@ func (in *inbox) runDirect(ctx context.Context, set *Set, plan *route.Plan, m me
 		r.status, r.reply.Outcome = journal.Filtered, "filtered"
 		r.out.Deliveries = nil
 	case route.Done:
-		if slices.ContainsFunc(r.out.Deliveries, func(d route.Delivery) bool { return !in.repeatable(set, plan, d) }) {
-			r.entry = &en // what must not be made twice is noted down before it is made
-			r.out.Deliveries = nil
-			return r
-		}
 		if plan.Replies() {
 			if rep, err := plan.ReplyTo(ctx, r.in, r.out); err == nil && rep != nil {
 				r.reply.Custom, r.reply.Status, r.reply.Type, r.reply.Headers, r.reply.Body = true, rep.Status, rep.Type, rep.Headers, rep.Body
@@ -132,19 +127,44 @@ func (in *inbox) sendDirect(ctx context.Context, set *Set, plan *route.Plan, run
 		in.sendRound(ctx, set, plan, round)
 		for _, r := range later {
 			if first := begun[r.adm.Key]; first.entry != nil && r.entry == nil {
-				in.journals(ctx, plan, r)
+				in.journals(ctx, plan, r, nil)
 			}
 		}
 		runs = later
 	}
 }
 
-// journals lets a message go on from the journal.
-func (in *inbox) journals(ctx context.Context, plan *route.Plan, r *directRun) {
+// journals lets a message go on from the journal. One whose answer was lost is not sent again by itself, should its route not
+// say so.
+func (in *inbox) journals(ctx context.Context, plan *route.Plan, r *directRun, err error) {
 	en, _ := in.entry(ctx, plan, r.m)
 	en.CursorName, en.Cursor, en.Marks = "", "", nil
 	en.DedupeID = ""
+	if f := fault.Of(err); f != nil && f.Class == fault.Unknown {
+		switch plan.Policy(f).Do {
+		case route.DoRetry:
+		case route.DoDeadLetter:
+			en.Status, en.Failure = journal.Dead, f
+		default:
+			en.Status, en.Failure = journal.Held, f
+		}
+	}
 	r.entry = &en
+}
+
+// once says whether a batch made deliveries for which twice is not once: then its position is kept at once, so that a crash
+// repeats no more than the batch under way.
+func (in *inbox) once(set *Set, plan *route.Plan, runs []*directRun) bool {
+	seen := map[string]bool{}
+	for _, r := range runs {
+		for _, d := range r.out.Deliveries {
+			if !seen[d.Label] && !in.repeatable(set, plan, d) {
+				return true
+			}
+			seen[d.Label] = true
+		}
+	}
+	return false
 }
 
 // sendRound makes the deliveries of some messages, many at once where the operation can. What is not delivered goes into the journal.
@@ -168,7 +188,7 @@ func (in *inbox) sendRound(ctx context.Context, set *Set, plan *route.Plan, runs
 					}
 					g.made[d.Label] = true
 				case !plan.Tap(d.Label) || plan.Policy(fault.Of(err)).Do == route.DoRetry:
-					in.journals(ctx, plan, g)
+					in.journals(ctx, plan, g, err)
 				}
 			}
 		}

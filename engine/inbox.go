@@ -339,7 +339,7 @@ func (in *inbox) direct(ctx context.Context, set *Set, plan *route.Plan, ms []me
 			in.e.observe(Event{Kind: "ended", Route: in.route, Status: r.status})
 		}
 	}
-	if err := in.moved(ctx, ms); err != nil {
+	if err := in.moved(ctx, ms, in.once(set, plan, runs)); err != nil {
 		return nil, err
 	}
 	return replies, nil
@@ -352,14 +352,14 @@ func errOrNil(f *fault.Error) error {
 	return f
 }
 
-// moved notes the cursors and marks of messages that are in no journal, and keeps them if it is time.
-func (in *inbox) moved(ctx context.Context, ms []message.Message) error {
+// moved notes the cursors and marks of messages that are in no journal, and keeps them at once or if it is time.
+func (in *inbox) moved(ctx context.Context, ms []message.Message, atOnce bool) error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for _, m := range ms {
 		in.later.add(m.Cursor, m.Marks)
 	}
-	if time.Since(in.kept) < keepEvery {
+	if !atOnce && time.Since(in.kept) < keepEvery {
 		return nil
 	}
 	return in.write(ctx)

@@ -37,10 +37,10 @@ func breathe(ctx context.Context) {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
-	const every = 5 * time.Second
+	const every, calm = 500 * time.Millisecond, 20 // looks without load before memory goes back
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	busy, last := false, allocated()
+	busy, last, quiet := false, allocated(), 0
 	for {
 		select {
 		case <-ctx.Done():
@@ -48,9 +48,12 @@ func breathe(ctx context.Context) {
 		case <-tick.C:
 		}
 		now := allocated()
-		is := now-last > busyFrom*uint64(every/time.Second)
+		is := now-last > busyFrom*uint64(every/time.Millisecond)/1000
 		last = now
-		if is == busy {
+		if quiet++; is {
+			quiet = 0
+		}
+		if is == busy || !is && quiet < calm {
 			continue
 		}
 		if busy = is; busy {
