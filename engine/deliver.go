@@ -277,7 +277,11 @@ func (e *Engine) send(ctx context.Context, it *item, set *Set, plan *route.Plan,
 	default:
 		d.Status, d.Due = journal.Held, time.Time{}
 	}
-	a.Status, a.Class, a.Error, a.Code, a.Answer, a.Due, a.Since = d.Status, d.Class, d.Error, f.Status, f.Answer, d.Due, d.Since
+	due := d.Due
+	if d.Status == journal.Retrying && conn.joins(it) {
+		d.Due = time.Time{}
+	}
+	a.Status, a.Class, a.Error, a.Code, a.Answer, a.Due, a.Since = d.Status, d.Class, d.Error, f.Status, f.Answer, due, d.Since
 	lvl := e.log.Warn
 	if d.Status == journal.Dead || d.Status == journal.Held {
 		lvl = e.log.Error

@@ -480,6 +480,12 @@ func (e *Engine) fail(ctx context.Context, it *item, plan *route.Plan, out route
 		}
 		r.Status, r.Due, r.Gate = journal.Retrying, due, it.gate // a gate has its own time
 		next = fate{status: journal.Retrying, due: due}
+		e.mu.Lock()
+		c := e.systems[out.System]
+		e.mu.Unlock()
+		if c.joins(it) {
+			next.due = time.Time{}
+		}
 	case route.DoDeadLetter:
 		r.Status = journal.Dead
 		next = fate{status: journal.Dead, ended: true}

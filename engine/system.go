@@ -119,6 +119,21 @@ func (c *connection) pass(it *item) bool {
 	return true
 }
 
+// joins lets an item whose turn has just failed wait with the others, where the system is down: it is woken when the system is
+// back, and not at a time of its own.
+func (c *connection) joins(it *item) bool {
+	if c == nil || it == nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != SystemDown && c.state != SystemUnauthorized || c.closing {
+		return false
+	}
+	c.park(it)
+	return true
+}
+
 // park lets the item wait. At a connection that is closing it waits but a moment, for the one that takes its place: nobody would
 // wake it there. The lock is held.
 func (c *connection) park(it *item) {

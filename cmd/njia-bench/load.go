@@ -76,6 +76,31 @@ func (s *sink) settle(quiet time.Duration) int64 {
 	return last
 }
 
+// drain waits until nothing new comes, and gives how many came and when 98 of 100 had: the very last may wait for a time of
+// their own.
+func (s *sink) drain() (int64, time.Duration) {
+	type mark struct {
+		at time.Duration
+		n  int64
+	}
+	start := time.Now()
+	var marks []mark
+	for last := time.Duration(0); time.Since(start)-last < 3*time.Second; time.Sleep(5 * time.Millisecond) {
+		n := s.total.Load()
+		if len(marks) == 0 || n != marks[len(marks)-1].n {
+			last = time.Since(start)
+			marks = append(marks, mark{last, n})
+		}
+	}
+	all := marks[len(marks)-1].n
+	for _, m := range marks {
+		if m.n*100 >= all*98 {
+			return all, m.at
+		}
+	}
+	return all, marks[len(marks)-1].at
+}
+
 // loadResult is how a load went.
 type loadResult struct {
 	rate     float64 // answered a second
