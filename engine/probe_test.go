@@ -136,6 +136,13 @@ func (w *world) adapter() *adapter.Definition {
 	)
 }
 
+// replies sets what operations answer.
+func (w *world) replies(f func(op string, m message.Message) (message.Message, error)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.answer = f
+}
+
 func (w *world) got(op string) []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()

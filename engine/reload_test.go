@@ -36,14 +36,12 @@ to: b.put
 // repeated, and each ends under the version it began with.
 func TestReloadUnderLoad(t *testing.T) {
 	r := start(t, reloadRules(0))
-	r.w.mu.Lock()
-	r.w.answer = func(op string, m message.Message) (message.Message, error) {
+	r.w.replies(func(op string, m message.Message) (message.Message, error) {
 		if op == "ask" {
 			time.Sleep(time.Millisecond) // reloads come between the steps
 		}
 		return message.Message{}, nil
-	}
-	r.w.mu.Unlock()
+	})
 	var stop atomic.Bool
 	var n atomic.Int64
 	var wg sync.WaitGroup
