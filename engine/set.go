@@ -79,7 +79,7 @@ func compile(rs *rule.Set, errs diag.List, o LoadOptions) (*Set, *rule.Set, diag
 	if rs == nil {
 		return nil, nil, errs
 	}
-	l := &loader{o: o, rs: rs, errs: errs, comp: map[string]*expr.Compiler{}, values: map[string]map[string]any{},
+	l := &loader{o: o, rs: rs, errs: errs, comp: map[string]*expr.Compiler{}, values: map[string]map[string]any{}, claims: map[string]string{},
 		set: &Set{Version: rs.Version, Rules: rs, Plans: map[string]*route.Plan{}, Systems: map[string]*System{}, Sources: map[string]*Source{}, windows: map[string]*Window{}}}
 	l.mapNames()
 	for _, s := range rs.Systems {
@@ -106,6 +106,7 @@ type loader struct {
 	names  []string
 	comp   map[string]*expr.Compiler // by pack
 	values map[string]map[string]any
+	claims map[string]string // what only one route of a system can have → the route
 }
 
 func (l *loader) mapNames() {
@@ -334,8 +335,28 @@ func (l *loader) source(r *rule.Route) *Source {
 	if errs.Failed() {
 		return nil
 	}
-	l.errs.Add(def.Check(with)...)
+	if errs := def.Check(with); len(errs) > 0 {
+		l.errs.Add(errs...)
+	} else if r.Enabled == nil || *r.Enabled {
+		l.fits(r, s, def, with)
+	}
 	return &Source{Route: r.Name, System: sys, Name: r.From, Def: def, With: with, Digest: digest(r.From, with.Value(), s.Digest, with.Base)}
+}
+
+// fits checks a source's settings against its system's, and that no other route takes the same.
+func (l *loader) fits(r *rule.Route, s *System, def *adapter.SourceDef, with *bind.Node) {
+	claims, err := def.Fits(s.Settings, with)
+	if err != nil {
+		l.errs.Add(diag.Errorf(with.Pos, "%v", err))
+	}
+	for _, c := range claims {
+		key := s.Name + "\x00" + c
+		if first, taken := l.claims[key]; taken {
+			l.errs.Add(diag.Errorf(with.Pos, "route %s takes %s of system %s already", first, c, s.Name).WithHint("one route takes it; choose inside it, or take another path"))
+			continue
+		}
+		l.claims[key] = r.Name
+	}
 }
 
 // sourceSettings fills in ${settings.X}: a source starts before there is any message, so nothing else is known.

@@ -29,10 +29,11 @@ func Adapter() *adapter.Definition {
 		},
 		adapter.Source("receive", "each request to a path is a message; it is answered with 202 {id, outcome}, or with the route's reply", "json",
 			Receive{Methods: []string{"POST"}}, (*system).receive),
+		adapter.Fits[*system]("receive", fits),
 		adapter.Operation("get", "asks with GET; the answer is the body, or all pages of it", adapter.Reads, Get{Paging: Paging{MaxPages: 100}}, (*system).get),
 		adapter.Operation("request", "sends the message; the answer is the body", adapter.Writes,
 			Request{Method: "POST", Paging: Paging{MaxPages: 100}}, (*system).request),
-		adapter.IdempotentIf[*system]("request", Request{Method: "POST", Paging: Paging{MaxPages: 100}}, Request.repeatable),
+		adapter.IdempotentIf[*system]("request", Request.repeatable),
 		adapter.Health((*system).health),
 	)
 }

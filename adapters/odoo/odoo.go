@@ -29,7 +29,7 @@ func Adapter() *adapter.Definition {
 			adapter.Idempotent, Upsert{OnlyChanged: true, Create: true, Several: "fail"}, (*client).upsert),
 		adapter.Operation("external-id", "finds what an external id (ir.model.data) stands for; the answer is {id, model}; unmapped where there is none", adapter.Reads, ExternalID{}, (*client).externalID),
 		adapter.Operation("method", "calls a method of a model, such as action_confirm", adapter.Writes, Method{Writes: true}, (*client).method),
-		adapter.IdempotentIf[*client]("method", Method{Writes: true}, func(w Method) bool { return !w.Writes }),
+		adapter.IdempotentIf[*client]("method", func(w Method) bool { return !w.Writes }),
 		adapter.Health((*client).health),
 	)
 }

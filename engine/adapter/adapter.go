@@ -92,6 +92,7 @@ type SourceDef struct {
 	Accept    string // the format its messages are in unless the route says so: json, ndjson, fhir+json, text …; "" json
 	check     func(*bind.Node) diag.List
 	run       func(context.Context, any, *bind.Node, Inbox) error
+	fits      func(system, with *bind.Node) ([]string, error)
 }
 
 // OperationDef is one thing to ask of a system.
@@ -181,10 +182,30 @@ func Many[C, W any](operation string, defaults W, do func(c C, ctx context.Conte
 	}
 }
 
+// Fits looks at the settings of a source of that name, defined before it, together with those of its system. claims are what
+// only one route of a system can have, such as "POST /results"; an error says why the two do not go together.
+func Fits[C, S, W any](source string, look func(S, W) (claims []string, err error)) Part[C] {
+	return func(d *Definition) {
+		system, with := d.Settings.(S), d.Source(source).With.(W)
+		d.Source(source).fits = func(sn, wn *bind.Node) ([]string, error) {
+			s, err := settings(system, sn)
+			if err != nil {
+				return nil, nil // that has been said
+			}
+			w, err := settings(with, wn)
+			if err != nil {
+				return nil, nil
+			}
+			return look(s, w)
+		}
+	}
+}
+
 // IdempotentIf says for which settings the operation of that name, defined before it as Writes, is Idempotent all the same: a
 // request with an idempotency key, say.
-func IdempotentIf[C, W any](operation string, defaults W, is func(W) bool) Part[C] {
+func IdempotentIf[C, W any](operation string, is func(W) bool) Part[C] {
 	return func(d *Definition) {
+		defaults := d.Operation(operation).With.(W)
 		d.Operation(operation).once = func(n *bind.Node) bool {
 			w, err := settings(defaults, n)
 			return err == nil && is(w)
@@ -235,6 +256,14 @@ func (d *Definition) Health(ctx context.Context, conn any) error {
 
 // Check finds what is wrong in a route's with.
 func (s *SourceDef) Check(n *bind.Node) diag.List { return s.check(n) }
+
+// Fits gives what only one route of a system can have, and says whether the route's settings go with the system's.
+func (s *SourceDef) Fits(system, with *bind.Node) (claims []string, err error) {
+	if s.fits == nil {
+		return nil, nil
+	}
+	return s.fits(system, with)
+}
 
 // Run runs the source until ctx ends.
 func (s *SourceDef) Run(ctx context.Context, conn any, with *bind.Node, in Inbox) error {
