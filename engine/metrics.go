@@ -97,13 +97,14 @@ var (
 	descWaiting = prometheus.NewDesc("njia_system_waiting", "Messages that wait for a system that takes none.", []string{"system"}, nil)
 	descWait    = prometheus.NewDesc("njia_system_waiting_oldest_seconds", "Age of the oldest message that waits for a system.", []string{"system"}, nil)
 	descState   = prometheus.NewDesc("njia_system_state", "1 for the state that a system is in.", []string{"system", "state"}, nil)
+	descSource  = prometheus.NewDesc("njia_source_up", "1 if the route's source runs, 0 if it stopped by itself and is started again.", []string{"route"}, nil)
 	descRules   = prometheus.NewDesc("njia_rules_info", "1, with the version of the rule set that runs.", []string{"version"}, nil)
 	descBytes   = prometheus.NewDesc("njia_journal_bytes", "Size of the journal on disk.", nil, nil)
 )
 
 // Describe names them.
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descOpen, descOldest, descHeld, descWaiting, descWait, descState, descRules, descBytes} {
+	for _, d := range []*prometheus.Desc{descOpen, descOldest, descHeld, descWaiting, descWait, descState, descSource, descRules, descBytes} {
 		ch <- d
 	}
 }
@@ -141,6 +142,13 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	put(descRules, 1, s.Version)
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	for name, r := range e.sources {
+		up := 1.0
+		if r.failed != nil {
+			up = 0
+		}
+		put(descSource, up, name)
+	}
 	for name, c := range e.systems {
 		c.mu.Lock()
 		put(descWaiting, float64(len(c.parked)), name)
