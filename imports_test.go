@@ -119,13 +119,14 @@ func permits(allowed []string, name string) bool {
 }
 
 func TestTopLevelIsSimple(t *testing.T) {
-	want := []string{"adapters", "bin", "cmd", "conformance", "console", "docs", "engine", "rules", "testdata"}
+	want := []string{"adapters", "cmd", "conformance", "console", "docs", "engine", "rules", "testdata"}
+	made := []string{"bin", "dist", "njia-demo"} // by commands; .gitignore has them
 	entries, err := os.ReadDir(".")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") && !slices.Contains(want, e.Name()) {
+		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") && !slices.Contains(want, e.Name()) && !slices.Contains(made, e.Name()) {
 			t.Errorf("folder %s: the top level has only %v", e.Name(), want)
 		}
 	}
