@@ -159,3 +159,27 @@ to: a.put
 		t.Errorf("%d allocations in 200 ms of waiting: it spins", d)
 	}
 }
+
+// TestWhoOpensTheBreakerGoesWhenTheSystemIsBack has a message fail whose own next try is an hour away.
+func TestWhoOpensTheBreakerGoesWhenTheSystemIsBack(t *testing.T) {
+	for name, body := range map[string]string{
+		"a delivery": "to: a.put\n",
+		"a call":     "steps:\n  - call: a.ask\n    as: told\nto: b.put\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := start(t, strings.Replace(site, "after: 3", "after: 1", 1)+"route: r\nfrom: b.feed\nwith: { name: r }\nretry: { backoff: 1h..1h }\n"+body)
+			fails := 2
+			r.w.replies(func(string, message.Message) (message.Message, error) {
+				r.w.mu.Lock()
+				defer r.w.mu.Unlock()
+				if fails > 0 {
+					fails--
+					return message.Message{}, fault.New(fault.Transient, "connection refused")
+				}
+				return message.Message{}, nil
+			})
+			r.accept("r", `{}`)
+			r.ends(map[journal.Status]int{journal.Delivered: 1})
+		})
+	}
+}
